@@ -1,0 +1,5 @@
+//! x
+pub mod line;
+pub mod query;
+pub mod stream;
+pub mod time;

@@ -1,0 +1,14 @@
+//! The stream: one operator trait and one driver loop for all stages, so that
+//! control lines, flushing, statistics and rejects are written once.
+
+mod driver;
+mod operator;
+mod output;
+mod snapshot;
+mod stats;
+
+pub use driver::{Event, Input, Options, Outcome, drive};
+pub use operator::{Operator, StageError};
+pub use output::{Output, SideFile};
+pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};
+pub use stats::{QueryStats, Stats, WindowStats};

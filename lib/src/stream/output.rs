@@ -1,0 +1,260 @@
+//! Where rows, rejects and messages go.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::StageError;
+use super::stats::Stats;
+use crate::line::{Line, Reason, json};
+
+/// How errors name the standard output.
+pub(super) const STDOUT: &str = "stdout";
+
+/// Rows are written once this many bytes have come together.
+const BLOCK: usize = 128 * 1024;
+/// So many rejects are named on stderr; the rest is only counted.
+const NAMED_REJECTS: u64 = 5;
+/// So much of a rejected line is shown.
+const SHOWN: usize = 120;
+
+/// A file beside stdout, such as that of `--rejects`.
+pub struct SideFile {
+    name: String,
+    sink: Box<dyn Write>,
+    buffer: Vec<u8>,
+}
+
+impl SideFile {
+    /// A side output that is called `name` in messages.
+    pub fn new(name: impl Into<String>, sink: Box<dyn Write>) -> Self {
+        Self { name: name.into(), sink, buffer: Vec::new() }
+    }
+
+    /// Space to append whole lines to; call [`finish_line`](Self::finish_line)
+    /// afterwards.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Ends a line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn finish_line(&mut self) -> Result<(), StageError> {
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StageError> {
+        let written = self.sink.write_all(&self.buffer).and_then(|()| self.sink.flush());
+        self.buffer.clear();
+        written.map_err(|source| StageError::Write { to: self.name.clone(), source })
+    }
+}
+
+impl fmt::Debug for SideFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SideFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What an operator writes to: rows to stdout, rejects and late records to
+/// files of their own, messages to people. Everything is buffered; the driver
+/// flushes before it waits and at the end.
+pub struct Output {
+    rows: Vec<u8>,
+    sink: Option<Box<dyn Write>>,
+    /// Records refused, as `{"error":…,"source":…,"raw":…}`.
+    pub rejects: Option<SideFile>,
+    /// Late records, as they came, with `late_by`.
+    pub late: Option<SideFile>,
+    /// Whether the first reject ends the stage.
+    pub strict: bool,
+    /// What has been counted.
+    pub stats: Stats,
+    /// Name of the input that is being read.
+    source: Arc<str>,
+    /// Number of the line that is being read, from 1.
+    line_number: u64,
+    messages: Box<dyn FnMut(&str)>,
+}
+
+impl Output {
+    /// Rows go to `sink`, messages for people to `messages`, one line each,
+    /// without newline.
+    pub fn new(sink: Box<dyn Write>, messages: Box<dyn FnMut(&str)>) -> Self {
+        Self {
+            rows: Vec::with_capacity(BLOCK + BLOCK / 4),
+            sink: Some(sink),
+            rejects: None,
+            late: None,
+            strict: false,
+            stats: Stats::default(),
+            source: Arc::from("stdin"),
+            line_number: 0,
+            messages,
+        }
+    }
+
+    /// Rows stay in memory, to be looked at with [`rows`](Self::rows);
+    /// messages are dropped.
+    pub fn in_memory() -> Self {
+        Self { sink: None, ..Self::new(Box::new(io::sink()), Box::new(|_| {})) }
+    }
+
+    /// The rows not yet written.
+    pub fn rows(&self) -> &[u8] {
+        &self.rows
+    }
+
+    /// Space to append one row to; call [`finish_row`](Self::finish_row)
+    /// afterwards.
+    #[inline]
+    pub fn row(&mut self) -> &mut Vec<u8> {
+        &mut self.rows
+    }
+
+    /// Ends a row.
+    ///
+    /// # Errors
+    ///
+    /// Fails if stdout cannot be written.
+    #[inline]
+    pub fn finish_row(&mut self) -> Result<(), StageError> {
+        self.rows.push(b'\n');
+        self.stats.records_out += 1;
+        if self.rows.len() >= BLOCK { self.write_rows() } else { Ok(()) }
+    }
+
+    /// Writes `line` as a row of its own, as it is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if stdout cannot be written.
+    #[inline]
+    pub fn copy_row(&mut self, line: &[u8]) -> Result<(), StageError> {
+        self.rows.extend_from_slice(line);
+        self.finish_row()
+    }
+
+    /// Writes a control line, which counts as no record.
+    pub(super) fn control(&mut self, line: &[u8]) {
+        self.rows.extend_from_slice(line);
+        self.rows.push(b'\n');
+    }
+
+    #[cold]
+    fn write_rows(&mut self) -> Result<(), StageError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        self.stats.bytes_out += self.rows.len() as u64;
+        let written = sink.write_all(&self.rows).and_then(|()| sink.flush());
+        self.rows.clear();
+        written.map_err(|source| StageError::Write { to: STDOUT.to_owned(), source })
+    }
+
+    /// Hands everything buffered to the system.
+    ///
+    /// # Errors
+    ///
+    /// Fails if stdout or a side file cannot be written.
+    pub fn flush(&mut self) -> Result<(), StageError> {
+        for side in [&mut self.rejects, &mut self.late].into_iter().flatten() {
+            if !side.buffer.is_empty() {
+                side.flush()?;
+            }
+        }
+        if self.rows.is_empty() { Ok(()) } else { self.write_rows() }
+    }
+
+    /// Says something to people.
+    pub fn message(&mut self, text: &str) {
+        (self.messages)(text);
+    }
+
+    /// Names the input that the next lines come from.
+    pub(super) fn begin_source(&mut self, name: &str) {
+        self.source = Arc::from(name);
+        self.line_number = 0;
+    }
+
+    #[inline]
+    pub(super) fn begin_line(&mut self) {
+        self.line_number += 1;
+    }
+
+    /// Name of the input that is being read.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source
+    }
+
+    /// Number of the line that is being read, from 1.
+    pub fn line_number(&self) -> u64 {
+        self.line_number
+    }
+
+    /// Counts a line that cannot be used, names it if it is one of the first,
+    /// and keeps it if `--rejects` was given. `detail` says what was wrong in
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// Fails under `--strict`, or if the reject file cannot be written.
+    #[cold]
+    pub fn reject(
+        &mut self,
+        reason: Reason,
+        detail: impl fmt::Display,
+        line: Line<'_>,
+    ) -> Result<(), StageError> {
+        self.stats.rejected[reason.index()] += 1;
+        let raw = String::from_utf8_lossy(line.bytes);
+        if let Some(rejects) = &mut self.rejects {
+            let row = rejects.buffer();
+            row.extend_from_slice(b"{\"error\":");
+            json::write_string(format!("{reason}: {detail}").as_bytes(), row);
+            row.extend_from_slice(b",\"source\":{\"path\":");
+            json::write_string(self.source.as_bytes(), row);
+            row.extend_from_slice(b",\"line\":");
+            json::write_int(i128::from(self.line_number), row);
+            row.extend_from_slice(b"},\"raw\":");
+            json::write_string(raw.as_bytes(), row);
+            row.push(b'}');
+            rejects.finish_line()?;
+        }
+        let place = format!("{}:{}: {}: {detail}", self.source, self.line_number, reason);
+        if self.strict {
+            return Err(StageError::Strict(place));
+        }
+        match self.stats.rejected() {
+            ..=NAMED_REJECTS => self.message(&format!("{place}: {}", shown(&raw))),
+            number if number == NAMED_REJECTS + 1 => {
+                let hint = if self.rejects.is_some() { "" } else { "; --rejects FILE keeps all" };
+                self.message(&format!("further rejected lines are only counted{hint}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of a line, fit for a terminal: no control characters.
+fn shown(raw: &str) -> String {
+    let mut text: String =
+        raw.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if raw.chars().nth(SHOWN).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("source", &self.source)
+            .field("line_number", &self.line_number)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! Event time: instants, durations, and their spellings.
+//!
+//! Nothing here reads a clock. Instants are UTC; a time without a zone is read
+//! as UTC unless the caller says otherwise.
+
+mod civil;
+mod duration;
+mod timestamp;
+
+pub use civil::{CivilDate, days_from_civil};
+pub use duration::{ParseTimeDeltaError, TimeDelta};
+pub use timestamp::{TimeReader, Timestamp, is_normal_form};

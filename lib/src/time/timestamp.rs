@@ -1,0 +1,382 @@
+//! Instants: read from the spellings that logs use, printed as RFC 3339 in UTC.
+
+use std::fmt;
+
+use super::civil::{CivilDate, days_from_civil};
+
+/// An instant in UTC, to the nanosecond.
+///
+/// Windows are placed by [`micros`](Self::micros) alone; what is finer is kept
+/// for printing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    /// Microseconds since 1970-01-01T00:00:00Z, rounded down.
+    pub micros: i64,
+    /// The nanoseconds beyond, 0 to 999.
+    pub nanos: u16,
+}
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const DAY: i64 = 86_400 * SECOND;
+/// The years 0000 to 9999, the only ones that RFC 3339 can spell.
+const RANGE: std::ops::Range<i64> = -62_167_219_200 * SECOND..253_402_300_800 * SECOND;
+
+impl Timestamp {
+    /// The instant a number of microseconds after the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self { micros, nanos: 0 }
+    }
+
+    /// The instant that an epoch number means, its unit told by its size:
+    /// below 10¹¹ seconds, below 10¹⁴ milliseconds, below 10¹⁷ microseconds,
+    /// else nanoseconds.
+    ///
+    /// `None` if it is outside of the years 0000 to 9999.
+    pub fn from_epoch_integer(number: i64) -> Option<Self> {
+        let nanos = i128::from(number)
+            * match number.unsigned_abs() {
+                ..100_000_000_000 => 1_000_000_000,
+                ..100_000_000_000_000 => 1_000_000,
+                ..100_000_000_000_000_000 => 1_000,
+                _ => 1,
+            };
+        Self::from_epoch_nanos(nanos)
+    }
+
+    /// As [`from_epoch_integer`](Self::from_epoch_integer), for the text of a
+    /// JSON number, whose fraction is kept to the nanosecond. Text with an
+    /// exponent goes through a double.
+    pub fn from_epoch_text(text: &[u8]) -> Option<Self> {
+        let (whole, fraction) = match memchr::memchr(b'.', text) {
+            Some(dot) => (&text[..dot], &text[dot + 1..]),
+            None => (text, &b""[..]),
+        };
+        let number = std::str::from_utf8(whole).ok()?;
+        let Ok(integer) = number.parse::<i64>() else {
+            return Self::from_epoch_double(std::str::from_utf8(text).ok()?.parse().ok()?);
+        };
+        if fraction.is_empty() {
+            return if text.len() == whole.len() {
+                Self::from_epoch_integer(integer)
+            } else {
+                None
+            };
+        }
+        if !fraction.iter().all(u8::is_ascii_digit) {
+            return Self::from_epoch_double(std::str::from_utf8(text).ok()?.parse().ok()?);
+        }
+        let scale = Self::from_epoch_integer(integer)?;
+        let unit: i64 = match integer.unsigned_abs() {
+            ..100_000_000_000 => 1_000_000_000,
+            ..100_000_000_000_000 => 1_000_000,
+            ..100_000_000_000_000_000 => 1_000,
+            _ => 1,
+        };
+        let mut place = unit;
+        let mut nanos: i64 = 0;
+        for digit in fraction {
+            place /= 10;
+            nanos += place * i64::from(digit - b'0');
+        }
+        let sign = if number.starts_with('-') { -1 } else { 1 };
+        let whole = i128::from(scale.micros) * 1_000 + i128::from(scale.nanos);
+        Self::from_epoch_nanos(whole + i128::from(sign * nanos))
+    }
+
+    fn from_epoch_double(number: f64) -> Option<Self> {
+        let nanos = number
+            * match number.abs() {
+                x if x < 1e11 => 1e9,
+                x if x < 1e14 => 1e6,
+                x if x < 1e17 => 1e3,
+                _ => 1.0,
+            };
+        if nanos.is_finite() && nanos.abs() < 1e30 {
+            Self::from_epoch_nanos(nanos.round() as i128)
+        } else {
+            None
+        }
+    }
+
+    fn from_epoch_nanos(nanos: i128) -> Option<Self> {
+        let micros = i64::try_from(nanos.div_euclid(1_000)).ok()?;
+        let nanos = nanos.rem_euclid(1_000) as u16;
+        RANGE.contains(&micros).then_some(Self { micros, nanos })
+    }
+
+    /// Reads an RFC 3339 time, or `YYYY-MM-DD hh:mm:ss` with or without a
+    /// fraction and a zone; without a zone it is UTC. A zone may lack its
+    /// colon (`+0000`). The fraction is cut after nine digits.
+    ///
+    /// For many times of one stream use [`TimeReader`], which is faster.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let minute = minute_start(text.first_chunk()?)?;
+        finish(minute, text)
+    }
+
+    /// Appends the time as RFC 3339 in UTC, with milliseconds, or with more
+    /// digits where it has more.
+    ///
+    /// The instant must lie in the years 0000 to 9999, as all that the readers
+    /// here accept do; others print a clamped year.
+    pub fn write(self, out: &mut Vec<u8>) {
+        let (day, in_day) = (self.micros.div_euclid(DAY), self.micros.rem_euclid(DAY));
+        let date = CivilDate::from_days(day);
+        let (hour, minute) = (in_day / (60 * MINUTE), in_day / MINUTE % 60);
+        let (second, fraction) = (in_day / SECOND % 60, in_day % SECOND);
+        let year = date.year.clamp(0, 9_999);
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let mut put = |at: usize, width: usize, mut number: u32| {
+            for place in (at..at + width).rev() {
+                text[place] = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, year as u32);
+        put(5, 2, date.month.into());
+        put(8, 2, date.day.into());
+        put(11, 2, hour as u32);
+        put(14, 2, minute as u32);
+        put(17, 2, second as u32);
+        put(20, 6, fraction as u32);
+        put(26, 3, self.nanos.into());
+        let mut end = 29;
+        while end > 23 && text[end - 1] == b'0' {
+            end -= 1;
+        }
+        text[end] = b'Z';
+        out.extend_from_slice(&text[..=end]);
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity(30);
+        self.write(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// Reads the times of one stream, remembering the last minute seen.
+///
+/// Neighbouring log lines share their date, hour and minute, so most times
+/// need only their seconds read.
+#[derive(Clone, Debug, Default)]
+pub struct TimeReader {
+    prefix: [u8; PREFIX],
+    /// Start of the minute `prefix` names, if it names one.
+    minute: Option<i64>,
+}
+
+/// Length of `YYYY-MM-DDThh:mm`.
+const PREFIX: usize = 16;
+
+impl TimeReader {
+    /// As [`Timestamp::parse`].
+    #[inline]
+    pub fn parse(&mut self, text: &[u8]) -> Option<Timestamp> {
+        let prefix: &[u8; PREFIX] = text.first_chunk()?;
+        if *prefix != self.prefix || self.minute.is_none() {
+            self.minute = minute_start(prefix);
+            self.prefix = *prefix;
+        }
+        finish(self.minute?, text)
+    }
+}
+
+/// Start of the minute `YYYY-MM-DD?hh:mm`, as if in UTC.
+fn minute_start(text: &[u8; PREFIX]) -> Option<i64> {
+    if text[4] != b'-' || text[7] != b'-' || text[13] != b':' {
+        return None;
+    }
+    if !matches!(text[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let year = i32::from(two(text[0], text[1])?) * 100 + i32::from(two(text[2], text[3])?);
+    let days = days_from_civil(year, two(text[5], text[6])?, two(text[8], text[9])?)?;
+    let (hour, minute) = (two(text[11], text[12])?, two(text[14], text[15])?);
+    if hour > 23 || minute > 59 {
+        return None;
+    }
+    Some(days * DAY + (i64::from(hour) * 60 + i64::from(minute)) * MINUTE)
+}
+
+/// Reads `:ss[.f][zone]` behind the minute.
+#[inline]
+fn finish(minute: i64, text: &[u8]) -> Option<Timestamp> {
+    let [b':', tens, ones, rest @ ..] = &text[PREFIX..] else { return None };
+    let second = two(*tens, *ones)?;
+    // A leap second is the first moment of the next minute, as POSIX has it.
+    if second > 60 {
+        return None;
+    }
+    let mut micros = minute + i64::from(second) * SECOND;
+    let mut nanos = 0;
+    let zone = match rest {
+        [b'.' | b',', digits @ ..] => {
+            let mut value: u32 = 0;
+            let mut count = 0;
+            while count < digits.len() && digits[count].is_ascii_digit() {
+                if count < 9 {
+                    value = value * 10 + u32::from(digits[count] - b'0');
+                }
+                count += 1;
+            }
+            if count == 0 {
+                return None;
+            }
+            let value = value * 10_u32.pow(9_u32.saturating_sub(count as u32));
+            micros += i64::from(value / 1_000);
+            nanos = (value % 1_000) as u16;
+            &digits[count..]
+        }
+        rest => rest,
+    };
+    micros -= offset(zone)?;
+    RANGE.contains(&micros).then_some(Timestamp { micros, nanos })
+}
+
+/// Microseconds that a zone is ahead of UTC; the empty zone is UTC.
+#[inline]
+fn offset(zone: &[u8]) -> Option<i64> {
+    let (sign, h, m) = match *zone {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [sign @ (b'+' | b'-'), a, b, b':', c, d] | [sign @ (b'+' | b'-'), a, b, c, d] => {
+            (sign, two(a, b)?, two(c, d)?)
+        }
+        [sign @ (b'+' | b'-'), a, b] => (sign, two(a, b)?, 0),
+        [b' ', ref zone @ ..] if !zone.is_empty() => return offset(zone),
+        _ => return None,
+    };
+    if h > 23 || m > 59 {
+        return None;
+    }
+    let ahead = (i64::from(h) * 60 + i64::from(m)) * MINUTE;
+    Some(if sign == b'-' { -ahead } else { ahead })
+}
+
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<u8> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| tens * 10 + ones)
+}
+
+/// Whether a time is spelled as the stages print it: `T`, `Z`, and three to
+/// nine digits of fraction. The date itself is not checked.
+#[inline]
+pub fn is_normal_form(text: &[u8]) -> bool {
+    let (Some(b'T'), Some(b'.'), Some(b'Z')) = (text.get(10), text.get(19), text.last()) else {
+        return false;
+    };
+    (24..=30).contains(&text.len()) && &text[17..19] != b"60"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spellings() {
+        for (text, printed) in [
+            ("2025-09-12T00:00:00Z", "2025-09-12T00:00:00.000Z"),
+            ("2025-09-12t00:00:00z", "2025-09-12T00:00:00.000Z"),
+            ("2025-09-12 00:00:00", "2025-09-12T00:00:00.000Z"),
+            ("2025-09-12 00:00:00.5", "2025-09-12T00:00:00.500Z"),
+            ("2025-09-12 00:00:00,123", "2025-09-12T00:00:00.123Z"),
+            ("2025-09-12T00:00:00.1234567891Z", "2025-09-12T00:00:00.123456789Z"),
+            ("2025-09-12T09:00:00+09:00", "2025-09-12T00:00:00.000Z"),
+            ("2025-09-11T20:00:00.25-0400", "2025-09-12T00:00:00.250Z"),
+            ("2025-09-12 02:00:00 +0200", "2025-09-12T00:00:00.000Z"),
+            ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999999Z"),
+        ] {
+            assert_eq!(Timestamp::parse(text.as_bytes()).unwrap().to_string(), printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn impossible_times_are_none() {
+        for text in [
+            "",
+            "2025-09-12",
+            "2025-02-30T00:00:00Z",
+            "2025-09-12T24:00:00Z",
+            "2025-09-12T00:60:00Z",
+            "2025-09-12T00:00:61Z",
+            "2025-09-12T00:00:00.Z",
+            "2025-09-12T00:00:00 ",
+            "2025-09-12T00:00:00Zx",
+            "2025-09-12T00:00:00+99:00",
+            "0000-01-01T00:00:00+01:00",
+            "2025/09/12 00:00:00",
+            "2025-09-1aT00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn epochs_by_magnitude() {
+        for (text, printed) in [
+            ("0", "1970-01-01T00:00:00.000Z"),
+            ("-1", "1969-12-31T23:59:59.000Z"),
+            ("1757635200", "2025-09-12T00:00:00.000Z"),
+            ("1757635200123", "2025-09-12T00:00:00.123Z"),
+            ("1757635200123456", "2025-09-12T00:00:00.123456Z"),
+            ("1757635200123456789", "2025-09-12T00:00:00.123456789Z"),
+            ("1757635200.5", "2025-09-12T00:00:00.500Z"),
+            ("1757635200.123456789", "2025-09-12T00:00:00.123456789Z"),
+            ("1757635200123.25", "2025-09-12T00:00:00.12325Z"),
+            ("-0.5", "1969-12-31T23:59:59.500Z"),
+            ("1.7576352e9", "2025-09-12T00:00:00.000Z"),
+        ] {
+            let time = Timestamp::from_epoch_text(text.as_bytes()).unwrap();
+            assert_eq!(time.to_string(), printed, "{text}");
+        }
+        for text in ["", "1.", ".5", "1e99", "abc", "nan", "99999999999999999999"] {
+            assert_eq!(Timestamp::from_epoch_text(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn normal_form_is_what_write_prints() {
+        for text in ["2025-09-12T00:00:00.000Z", "2025-09-12T00:00:00.123456789Z"] {
+            assert!(is_normal_form(text.as_bytes()));
+        }
+        for text in [
+            "2025-09-12T00:00:00Z",
+            "2025-09-12T00:00:00.00Z",
+            "2025-09-12 00:00:00.000Z",
+            "2025-09-12T00:00:00.000+00:00",
+            "2025-09-12T00:00:60.000Z",
+            "2025-09-12T00:00:00.0000000000Z",
+        ] {
+            assert!(!is_normal_form(text.as_bytes()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_chrono(seconds in -62_167_219_200_i64..253_402_300_800, nanos in 0_u32..1_000_000_000,
+                              offset_minutes in -1_439_i32..1_440) {
+            let zone = chrono::FixedOffset::east_opt(offset_minutes * 60).unwrap();
+            let theirs = chrono::DateTime::from_timestamp(seconds, nanos).unwrap().with_timezone(&zone);
+            let text = theirs.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+            prop_assume!(text.len() <= 35 && !text.starts_with(['-', '+']));
+            let ours = TimeReader::default().parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(ours.micros, seconds * 1_000_000 + i64::from(nanos / 1_000));
+            prop_assert_eq!(u32::from(ours.nanos), nanos % 1_000);
+            prop_assert_eq!(Timestamp::parse(ours.to_string().as_bytes()), Some(ours));
+        }
+
+        #[test]
+        fn never_panics(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Timestamp::parse(&text);
+            let _ = Timestamp::from_epoch_text(&text);
+        }
+    }
+}
