@@ -1,5 +1,8 @@
 //! x
+pub mod cli;
+pub mod format;
 pub mod line;
 pub mod query;
+pub mod stage;
 pub mod stream;
 pub mod time;
