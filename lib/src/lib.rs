@@ -1,4 +1,5 @@
 //! x
+mod aggregate;
 pub mod cli;
 pub mod format;
 pub mod line;
@@ -6,3 +7,4 @@ pub mod query;
 pub mod stage;
 pub mod stream;
 pub mod time;
+pub mod window;
