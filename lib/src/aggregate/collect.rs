@@ -86,8 +86,9 @@ impl CollectList {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CollectSet {
     sets: Sets,
-    /// JSON text of each distinct value, as first seen, by its number.
-    texts: Vec<Box<[u8]>>,
+    /// JSON text of each distinct value, by its number, as it was first seen,
+    /// and in which record: 1 and 1.0 are one value.
+    texts: Vec<(u64, Box<[u8]>)>,
     /// Of each group's values, in the order of its set: the record's number.
     sequences: Vec<Vec<u64>>,
     key: Vec<u8>,
@@ -111,7 +112,7 @@ impl CollectSet {
         if self.sets.values.len() > self.texts.len() {
             let mut text = Vec::new();
             value.write(&mut text);
-            self.texts.push(text.into());
+            self.texts.push((sequence, text.into()));
         }
         if new {
             self.sequences[group].push(sequence);
@@ -123,18 +124,18 @@ impl CollectSet {
         for (&number, &sequence) in members {
             let number = number as usize;
             let new = self.sets.insert(group, other.sets.values.get(number));
-            if self.sets.values.len() > self.texts.len() {
-                self.texts.push(other.texts[number].clone());
+            let ours = self.sets.values.intern(other.sets.values.get(number)).0;
+            match self.texts.get_mut(ours) {
+                None => self.texts.push(other.texts[number].clone()),
+                Some(text) if other.texts[number].0 < text.0 => *text = other.texts[number].clone(),
+                Some(_) => {}
             }
             if new {
                 self.sequences[group].push(sequence);
                 continue;
             }
             // Seen in both panes: the earlier record counts.
-            let key = other.sets.values.get(number);
-            let known = self.sets.members[group]
-                .iter()
-                .position(|&ours| self.sets.values.get(ours as usize) == key);
+            let known = self.sets.members[group].iter().position(|&known| known as usize == ours);
             if let Some(place) = known {
                 let first = &mut self.sequences[group][place];
                 *first = sequence.min(*first);
@@ -146,19 +147,22 @@ impl CollectSet {
         let members = self.sequences[group].iter().zip(&self.sets.members[group]);
         let mut members = ArenaVec::from_iter_in(members, arena);
         members.sort_by_key(|(sequence, _)| **sequence);
-        let texts = members.iter().map(|(_, number)| &*self.texts[**number as usize]);
+        let texts = members.iter().map(|(_, number)| &*self.texts[**number as usize].1);
         list(members.len(), texts, arena)
     }
 
     pub(super) fn size(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|text| text.len() + 16).sum();
+        let texts: usize = self.texts.iter().map(|(_, text)| text.len() + 24).sum();
         let sequences: usize = self.sequences.iter().map(|list| list.capacity() * 8 + 24).sum();
         self.sets.size() + texts + sequences
     }
 
     pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
         self.sets.snapshot(state);
-        state.list(self.texts.iter(), |state, text| state.bytes(text));
+        state.list(self.texts.iter(), |state, (sequence, text)| {
+            state.u64(*sequence);
+            state.bytes(text);
+        });
         state.list(self.sequences.iter(), |state, sequences| {
             state.list(sequences.iter(), |state, sequence| state.u64(*sequence));
         });
@@ -166,7 +170,7 @@ impl CollectSet {
 
     pub(super) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         self.sets = Sets::restore(state)?;
-        self.texts = state.list(|state| Ok(state.bytes()?.into()))?;
+        self.texts = state.list(|state| Ok((state.u64()?, state.bytes()?.into())))?;
         self.sequences = state.list(|state| state.list(SnapshotReader::u64))?;
         let sizes = |(members, sequences): (&Vec<u32>, &Vec<u64>)| members.len() == sequences.len();
         let fits = self.texts.len() == self.sets.values.len()
