@@ -260,10 +260,12 @@ mod tests {
                 restored.restore(3, &mut reader).unwrap();
                 prop_assert!(reader.is_empty());
                 let mut merged = new();
-                let arena = Bump::new();
                 for group in 0..3 {
                     merged.merge(group, &restored, group);
                     merged.merge(group, &second, group);
+                }
+                let arena = Bump::new();
+                for group in 0..3 {
                     let (ours, whole) = (merged.evaluate(group, &arena), whole.evaluate(group, &arena));
                     match (ours, whole) {
                         (Value::Double(a), Value::Double(b)) => prop_assert!((a - b).abs() < 1e-9),
