@@ -1,7 +1,10 @@
 //! x
+pub mod cli;
 pub mod detect;
+pub mod format;
 pub mod line;
 pub mod query;
 pub mod row;
+pub mod stage;
 pub mod stream;
 pub mod time;
