@@ -8,7 +8,7 @@ use super::rule::{Measure, Rule, Test};
 use crate::line::{Field, Kind, Line, Projection, Value};
 use crate::row::{Place, RowReader};
 use crate::stream::{
-    Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
+    Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
 
 /// Judges rows by rules and writes alerts.
@@ -26,6 +26,8 @@ pub struct Detect {
     time_field: String,
     pass_through: bool,
     series: SeriesTable,
+    /// Rows that a rule looked at.
+    examined: u64,
     /// Rows that were older than the newest one of their series.
     passed_over: u64,
     scratch: Scratch,
@@ -69,6 +71,7 @@ impl Detect {
             time_field: time_field.to_owned(),
             pass_through: false,
             series: SeriesTable::default(),
+            examined: 0,
             passed_over: 0,
             scratch: Scratch::default(),
         }
@@ -253,6 +256,7 @@ impl Operator for Detect {
             Ok(place) => place,
             Err(error) => return out.reject(error.reason(), error, line),
         };
+        self.examined += u64::from(!self.scratch.looking.is_empty());
         if self.pass_through {
             out.copy_row(line.bytes)?;
         }
@@ -289,7 +293,12 @@ impl Operator for Detect {
         self.series.restore(state)
     }
 
-    fn stats(&self, _stats: &mut Stats) {}
+    fn stats(&self, stats: &mut Stats) {
+        stats.own.extend([
+            Figure::new("examined", self.examined),
+            Figure::loss("passed_over", self.passed_over),
+        ]);
+    }
 }
 
 #[cfg(test)]
