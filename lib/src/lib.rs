@@ -3,6 +3,7 @@ pub mod cli;
 pub mod detect;
 pub mod format;
 pub mod line;
+pub mod prometheus;
 pub mod query;
 pub mod row;
 pub mod stage;
