@@ -9,6 +9,7 @@
 //! `detect` begins with `"alert"` and `"severity"`, both strings.
 
 use crate::line::{Field, Kind, Line, Member, Projection, Reason, ScanError, Scanner, Value};
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::{TimeReader, Timestamp};
 
 /// Where a row stands in event time: its window, half-open, or an instant.
@@ -20,6 +21,38 @@ pub struct Place {
     pub end: Timestamp,
     /// The window's start; of an instant, the instant.
     pub start: Timestamp,
+}
+
+impl Place {
+    /// Writes the place into a state.
+    pub fn snapshot(&self, state: &mut SnapshotWriter) {
+        snapshot_time(self.end, state);
+        snapshot_time(self.start, state);
+    }
+
+    /// Reads back what [`snapshot`](Self::snapshot) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the state is damaged.
+    pub fn restore(state: &mut SnapshotReader<'_>) -> Result<Self, RestoreError> {
+        Ok(Self { end: restore_time(state)?, start: restore_time(state)? })
+    }
+}
+
+/// Writes an instant into a state.
+pub(crate) fn snapshot_time(time: Timestamp, state: &mut SnapshotWriter) {
+    state.i64(time.micros);
+    state.u64(time.nanos.into());
+}
+
+/// Reads back what [`snapshot_time`] wrote.
+pub(crate) fn restore_time(state: &mut SnapshotReader<'_>) -> Result<Timestamp, RestoreError> {
+    let (micros, nanos) = (state.i64()?, state.u64()?);
+    match u16::try_from(nanos) {
+        Ok(nanos) => Ok(Timestamp { micros, nanos }),
+        Err(_) => Err(RestoreError::Damaged("a time is out of range")),
+    }
 }
 
 /// Why a line is no row, or not a usable one.

@@ -8,7 +8,6 @@ use std::hash::BuildHasher;
 
 use crate::row::Place;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
-use crate::time::Timestamp;
 
 /// The newest row of a series, and the values of those before it.
 ///
@@ -57,23 +56,14 @@ impl History {
     }
 
     fn snapshot(&self, state: &mut SnapshotWriter) {
-        for time in [self.newest.end, self.newest.start] {
-            state.i64(time.micros);
-            state.u64(time.nanos.into());
-        }
+        self.newest.snapshot(state);
         state.option(self.last, SnapshotWriter::f64);
         state.list(self.before.iter(), |state, value| state.f64(*value));
     }
 
     fn restore(state: &mut SnapshotReader<'_>) -> Result<Self, RestoreError> {
-        let mut time = || {
-            let micros = state.i64()?;
-            let nanos = u16::try_from(state.u64()?)
-                .map_err(|_| RestoreError::Damaged("a time is out of range"))?;
-            Ok(Timestamp { micros, nanos })
-        };
         Ok(Self {
-            newest: Place { end: time()?, start: time()? },
+            newest: Place::restore(state)?,
             last: state.option(SnapshotReader::f64)?,
             before: state.list(SnapshotReader::f64)?.into(),
         })
@@ -181,6 +171,7 @@ impl SeriesTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     fn place(minute: i64) -> Place {
         let at = |minute: i64| Timestamp::from_micros(minute * 60_000_000);
