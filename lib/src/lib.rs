@@ -1,4 +1,5 @@
 //! x
+mod aggregate;
 pub mod cli;
 pub mod detect;
 pub mod format;
@@ -9,3 +10,4 @@ pub mod row;
 pub mod stage;
 pub mod stream;
 pub mod time;
+pub mod window;
