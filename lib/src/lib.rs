@@ -1,9 +1,12 @@
 //! x
 mod aggregate;
 pub mod cli;
+pub mod detect;
 pub mod format;
 pub mod line;
+pub mod prometheus;
 pub mod query;
+pub mod row;
 pub mod stage;
 pub mod stream;
 pub mod time;

@@ -7,6 +7,7 @@ mod progress;
 mod report;
 mod run;
 mod signals;
+mod textfile;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -18,6 +19,7 @@ use clap::error::ErrorKind;
 pub use args::{IoArgs, ProgressWhen};
 pub use input::expand_paths;
 pub use run::Run;
+pub use textfile::Textfile;
 
 /// A command line that asks for something impossible: exit code 2.
 #[derive(Debug, thiserror::Error)]

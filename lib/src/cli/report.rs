@@ -1,8 +1,9 @@
 //! Statistics and the closing summary.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,7 @@ impl Report {
         };
         let prometheus = file.extension().is_some_and(|extension| extension == "prom");
         let result = if prometheus {
-            replace(file, &stats.to_prometheus(&self.stage, seconds))
+            replace(file, stats.to_prometheus(&self.stage, seconds).as_bytes())
         } else {
             fs::write(file, stats.to_json(&self.stage, seconds))
         };
@@ -85,13 +86,16 @@ impl Report {
     }
 }
 
-/// Writes a file so that a reader sees the old content or the new, whole.
-pub(crate) fn replace(file: &Path, text: &str) -> io::Result<()> {
+/// Writes a file so that a reader sees the old content or the new, whole. All
+/// may read it, whatever the umask, since readers such as `node_exporter` run
+/// as a user of their own.
+pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
     let beside = PathBuf::from(beside);
     let written = File::create(&beside).and_then(|mut handle| {
-        handle.write_all(text.as_bytes())?;
+        handle.write_all(text)?;
+        handle.set_permissions(Permissions::from_mode(0o644))?;
         handle.sync_all()?;
         fs::rename(&beside, file)
     });
@@ -115,6 +119,9 @@ fn summary(stats: &Stats, seconds: f64) -> String {
     }
     if stats.casts_failed > 0 {
         let _ = write!(text, ", {} casts failed", grouped(stats.casts_failed));
+    }
+    for figure in stats.own.iter().filter(|figure| figure.count > 0) {
+        let _ = write!(text, ", {} {}", grouped(figure.count), figure.name.replace('_', " "));
     }
     if let Some(window) = &stats.window {
         for (name, number) in window.totals() {
@@ -159,9 +166,10 @@ mod tests {
     fn a_file_is_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.prom");
-        replace(&file, "one").unwrap();
-        replace(&file, "two").unwrap();
+        replace(&file, b"one").unwrap();
+        replace(&file, b"two").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
