@@ -132,3 +132,16 @@ pub struct Context<'a> {
     /// Counts casts that failed.
     pub casts_failed: &'a Cell<u64>,
 }
+
+impl Expr {
+    /// The expression's value.
+    pub fn eval<'a>(&'a self, context: &Context<'a>) -> Value<'a> {
+        let Self::Slot(slot) = self;
+        context.slots[*slot]
+    }
+
+    /// Whether it is true.
+    pub fn is_true(&self, context: &Context<'_>) -> bool {
+        matches!(self.eval(context), Value::Bool(true))
+    }
+}

@@ -1,0 +1,5 @@
+//! Log formats: text or JSON in, normalised records out.
+
+mod json;
+
+pub use json::{JsonError, JsonRecords, Normalized};
