@@ -9,5 +9,6 @@ pub mod query;
 pub mod row;
 pub mod stage;
 pub mod stream;
+pub mod synth;
 pub mod time;
 pub mod window;
