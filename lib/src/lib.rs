@@ -1,4 +1,5 @@
 //! x
+pub mod format;
 pub mod line;
 pub mod query;
 pub mod stream;
