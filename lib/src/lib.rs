@@ -6,7 +6,7 @@ pub mod format;
 pub mod line;
 pub mod prometheus;
 pub mod query;
-mod row;
+pub mod row;
 pub mod stage;
 pub mod stream;
 pub mod synth;

@@ -55,6 +55,19 @@ fn usage(name: &str, error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Writes an answer to stdout, for flags that ask something of the program
+/// itself.
+///
+/// # Errors
+///
+/// Fails if stdout does, unless its reader has seen enough.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a message for people to stderr, behind the program's name.
 pub(crate) fn say(name: &str, text: &str) {
     // There is nobody to tell that stderr is closed.

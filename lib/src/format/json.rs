@@ -8,7 +8,7 @@ use crate::line::{Field, Kind, Member, Projection, Reason, ScanError, Scanner, j
 use crate::time::{TimeReader, Timestamp, is_normal_form};
 
 /// The fields of a normalised record, first of all others and in this order.
-pub const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "timestamp",
     "level",
     "service",
@@ -65,8 +65,8 @@ pub enum JsonError {
         /// Which of the names of the time it is in: 0 is `timestamp`.
         slot: usize,
     },
-    /// `@raw` is no string.
-    #[error("@raw is no string")]
+    /// `@raw` is no string, or stands within `@raw`.
+    #[error("@raw is no string of text")]
     BadRaw,
 }
 
@@ -118,54 +118,21 @@ impl Default for JsonRecords {
 
 impl JsonRecords {
     /// Brings one line into normal form, appending it to `out` if it has to be
-    /// written anew. `source` is the value of an `@source` that the record
-    /// itself does not hold.
+    /// written anew, or takes the text out of its `@raw`.
     ///
     /// # Errors
     ///
     /// Returns why the line is no usable record; nothing is appended then.
-    pub fn normalize(
-        &mut self,
-        line: &[u8],
-        source: Option<&[u8]>,
-        out: &mut Vec<u8>,
-    ) -> Result<Normalized<'_>, JsonError> {
-        self.scanner.scan(line)?;
-        if self.scanner.field(self.raw).is_present() {
-            return Err(JsonError::BadRaw);
-        }
-        if source.is_none() && self.is_normal(line) {
-            return Ok(Normalized::AsIs);
-        }
-        let time = self.timestamp(line)?;
-        self.rewrite(line, source, time, out);
-        Ok(Normalized::Rewritten)
-    }
-
-    /// As [`normalize`](Self::normalize), for a line that may be text wrapped
-    /// in `@raw`.
-    ///
-    /// # Errors
-    ///
-    /// See there.
     #[inline]
-    pub fn normalize_or_unwrap<'a>(
+    pub fn normalize<'a>(
         &'a mut self,
         line: &'a [u8],
         out: &mut Vec<u8>,
     ) -> Result<Normalized<'a>, JsonError> {
         self.scanner.scan(line)?;
         let raw = self.scanner.field(self.raw);
-        match raw.kind {
-            Kind::Missing => {}
-            Kind::Str | Kind::EscapedStr => {
-                let source = self.scanner.field(self.source);
-                self.text.clear();
-                json::unescape(raw.inner(line), &mut self.text);
-                let source = source.is_present().then(|| source.text(line));
-                return Ok(Normalized::Text { text: &self.text, source });
-            }
-            _ => return Err(JsonError::BadRaw),
+        if raw.is_present() {
+            return self.unwrap(line, raw);
         }
         if self.is_normal(line) {
             return Ok(Normalized::AsIs);
@@ -173,6 +140,38 @@ impl JsonRecords {
         let time = self.timestamp(line)?;
         self.rewrite(line, None, time, out);
         Ok(Normalized::Rewritten)
+    }
+
+    /// Brings JSON that came wrapped in `@raw` into normal form, appending it
+    /// to `out` behind the `source` that came with it.
+    ///
+    /// # Errors
+    ///
+    /// See [`normalize`](Self::normalize). Text wrapped twice is refused.
+    pub fn normalize_unwrapped(
+        &mut self,
+        text: &[u8],
+        source: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), JsonError> {
+        self.scanner.scan(text)?;
+        if self.scanner.field(self.raw).is_present() {
+            return Err(JsonError::BadRaw);
+        }
+        let time = self.timestamp(text)?;
+        self.rewrite(text, source, time, out);
+        Ok(())
+    }
+
+    fn unwrap<'a>(&'a mut self, line: &'a [u8], raw: Field) -> Result<Normalized<'a>, JsonError> {
+        if !matches!(raw.kind, Kind::Str | Kind::EscapedStr) {
+            return Err(JsonError::BadRaw);
+        }
+        let source = self.scanner.field(self.source);
+        self.text.clear();
+        json::unescape(raw.inner(line), &mut self.text);
+        let source = source.is_present().then(|| source.text(line));
+        Ok(Normalized::Text { text: &self.text, source })
     }
 
     /// Whether the scanned record is in normal form already.
@@ -330,7 +329,7 @@ mod tests {
     fn normalize(line: &str) -> Result<String, JsonError> {
         let mut out = Vec::new();
         let mut records = JsonRecords::default();
-        Ok(match records.normalize_or_unwrap(line.as_bytes(), &mut out)? {
+        Ok(match records.normalize(line.as_bytes(), &mut out)? {
             Normalized::AsIs => "as is".to_owned(),
             Normalized::Rewritten => String::from_utf8(out).unwrap(),
             Normalized::Text { text, source } => format!(

@@ -32,9 +32,23 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The value of a field. A string with escapes is resolved into `arena`.
+    /// The value of a field. A string with escapes is resolved into `scratch`.
     #[inline]
-    pub fn read(field: Field, line: &'a [u8], arena: &'a Bump) -> Self {
+    pub fn read(field: Field, line: &'a [u8], scratch: &'a mut Vec<u8>) -> Self {
+        match Self::read_plain(field, line) {
+            Some(value) => value,
+            None => {
+                scratch.clear();
+                json::unescape(field.inner(line), scratch);
+                Self::Str(scratch)
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), for several values at once: text with escapes
+    /// is resolved into `arena`.
+    #[inline]
+    pub fn read_in(field: Field, line: &'a [u8], arena: &'a Bump) -> Self {
         match Self::read_plain(field, line) {
             Some(value) => value,
             None => {
@@ -79,7 +93,7 @@ impl<'a> Value<'a> {
             Some(_) => Kind::Int,
         };
         let field = Field { kind, start: 0, end: text.len() as u32 };
-        Self::read(field, text, arena)
+        Self::read_in(field, text, arena)
     }
 
     #[inline]

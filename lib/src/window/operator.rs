@@ -248,7 +248,7 @@ impl Operator for WindowOperator {
         let arena = &self.arena;
         let fields = || (0..self.query_slots).map(|slot| scanner.field(slot));
         let values =
-            arena.alloc_slice_fill_iter(fields().map(|f| Value::read(f, line.bytes, arena)));
+            arena.alloc_slice_fill_iter(fields().map(|f| Value::read_in(f, line.bytes, arena)));
         if let (Some(time), Some(value)) = (time, values.get_mut(self.time_slot)) {
             *value = Value::Time(time);
         }
