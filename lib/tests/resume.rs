@@ -2,7 +2,11 @@
 //! written down and taken on by a fresh operator, goes on with the same bytes.
 //! Every operator is here, and with it every piece of state.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod support;
+
+use std::fmt::Write as _;
 
 use highwater_core::detect::{Detect, REFERENCE, select_rules};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
@@ -50,10 +54,11 @@ fn logs() -> impl Strategy<Value = String> {
             let time = base + step / 4;
             let response =
                 milliseconds.map_or("null".to_owned(), |ms| format!("{}", f64::from(ms) / 1e3));
-            input += &format!(
+            let _ = writeln!(
+                input,
                 "{{\"timestamp\":{time},\"service\":\"s{service}\",\"ip_address\":\"192.0.2.{service}\",\
                  \"user_id\":\"u{user}\",\"action\":\"a{service}\",\"value\":{status}.5,\
-                 \"response_time\":{response},\"status_code\":{status}}}\n"
+                 \"response_time\":{response},\"status_code\":{status}}}"
             );
         }
         input

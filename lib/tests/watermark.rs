@@ -1,5 +1,7 @@
 //! The rules of the watermark, each with its time line.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod support;
 
 use highwater_core::stream::{Operator, Output, SideFile};

@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, value_name = "FIELD", default_value = "timestamp")]
     time: String,
 
-    /// Keep late records, as they came, with late_by in seconds
+    /// Keep late records, as they came, with `late_by` in seconds
     #[arg(long, value_name = "FILE")]
     late: Option<PathBuf>,
 
@@ -80,7 +80,7 @@ struct PlanArgs {
     #[arg(long, value_name = "DURATION", requires = "size", conflicts_with_all = ["query", "sql"])]
     start: Option<TimeDelta>,
 
-    /// Keys to group by, such as service,status_code
+    /// Keys to group by, such as `service,status_code`
     #[arg(long, value_name = "KEYS", conflicts_with_all = ["query", "sql"])]
     by: Vec<String>,
 
@@ -97,9 +97,10 @@ fn main() -> ExitCode {
     cli::main(run)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "cli::main hands them over")]
 fn run(args: Args) -> anyhow::Result<()> {
     if args.query.iter().any(|name| name == "list") {
-        return cli::print(&builtin_names().map(|name| format!("{name}\n")).collect::<String>());
+        return cli::print(&(builtin_names().collect::<Vec<_>>().join("\n") + "\n"));
     }
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;

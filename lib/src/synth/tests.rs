@@ -108,7 +108,7 @@ fn count<K: std::hash::Hash + Eq>(rows: &[Row], key: impl Fn(&Row) -> K) -> Hash
     counts
 }
 
-/// The line that has these fields in this order, printed by serde_json.
+/// The line that has these fields in this order, printed by `serde_json`.
 fn printed(line: &str, keys: &[&str]) -> String {
     let value: Value = serde_json::from_str(line).unwrap();
     let members: Vec<String> =

@@ -13,13 +13,13 @@ use highwater_core::stream::{
 use highwater_core::window::WindowOperator;
 
 /// Bytes that come in reads of a given size.
-pub struct Bytes<'a> {
+pub(crate) struct Bytes<'a> {
     rest: Option<&'a [u8]>,
     size: usize,
 }
 
 impl<'a> Bytes<'a> {
-    pub fn new(bytes: &'a [u8], size: usize) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], size: usize) -> Self {
         Self { rest: Some(bytes), size }
     }
 }
@@ -48,7 +48,7 @@ impl Input for Bytes<'_> {
 
 /// Everything that an operator gives for an input that comes in reads of
 /// `size` bytes.
-pub fn run(operator: &mut dyn Operator, input: &[u8], size: usize) -> Output {
+pub(crate) fn run(operator: &mut dyn Operator, input: &[u8], size: usize) -> Output {
     let mut out = Output::in_memory();
     drive(operator, &mut Bytes::new(input, size), &mut out, &Options::default()).unwrap();
     let mut stats = out.stats.clone();
@@ -58,12 +58,12 @@ pub fn run(operator: &mut dyn Operator, input: &[u8], size: usize) -> Output {
 }
 
 /// The rows of [`run`] as text, the input read at once.
-pub fn rows(operator: &mut dyn Operator, input: &[u8]) -> String {
+pub(crate) fn rows(operator: &mut dyn Operator, input: &[u8]) -> String {
     String::from_utf8(run(operator, input, usize::MAX).rows().to_vec()).unwrap()
 }
 
 /// An operator for queries: names of built-in ones, or SQL.
-pub fn window(queries: &[&str]) -> WindowOperator {
+pub(crate) fn window(queries: &[&str]) -> WindowOperator {
     let mut projection = Projection::default();
     let mut plans = Vec::new();
     for query in queries {
@@ -79,14 +79,14 @@ pub fn window(queries: &[&str]) -> WindowOperator {
 }
 
 /// Takes in whole lines without ending the stream.
-pub fn feed(operator: &mut dyn Operator, lines: &[&[u8]], out: &mut Output) {
+pub(crate) fn feed(operator: &mut dyn Operator, lines: &[&[u8]], out: &mut Output) {
     for line in lines {
         operator.on_record(Line { bytes: line, fault: None }, out).unwrap();
     }
 }
 
 /// The state of an operator, taken on by a fresh one.
-pub fn restored<O: Operator>(operator: &O, fresh: O) -> O {
+pub(crate) fn restored<O: Operator>(operator: &O, fresh: O) -> O {
     let mut state = SnapshotWriter::new();
     operator.snapshot(&mut state);
     let bytes = state.into_bytes();
