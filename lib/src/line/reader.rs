@@ -124,8 +124,10 @@ impl LineReader {
     /// Gives out the start of a line that is too long though its end has not
     /// been read, so that it need not be kept.
     fn overlong_start(&mut self) -> Option<Line<'_>> {
-        // One byte more may be the `\r` of the line's end.
-        if self.skipping || self.end - self.start <= self.max_line.saturating_add(1) {
+        // One byte more may be the `\r` of the line's end; and what is given out
+        // must not depend on how much of the line has been read.
+        let enough = self.max_line.saturating_add(1).max(KEPT_OF_TOO_LONG + 4);
+        if self.skipping || self.end - self.start <= enough {
             return None;
         }
         self.skipping = true;

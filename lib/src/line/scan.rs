@@ -270,7 +270,7 @@ impl Scanner {
             if !line[at..].starts_with(&self.shape.text[text_start..text_end]) {
                 return self.scan_members(line, at, index);
             }
-            let start = at + text_end - text_start;
+            let start = json::skip_blanks(line, at + text_end - text_start);
             let value = scan_value(line, start, 1)?;
             self.found(at as u32 + step.key, value, step.slot, step.head);
             at = value.end as usize;
@@ -626,6 +626,7 @@ mod tests {
             (r"{}", ["", "", ""], 0),
             (r#"{"b":1 }"#, ["", "1", ""], 1),
             (r#"{"b":1}"#, ["", "1", ""], 1),
+            (r#"{"b": 1}"#, ["", "1", ""], 1),
         ] {
             scanner.scan(line.as_bytes()).unwrap();
             for (slot, text) in expected.iter().enumerate() {
@@ -724,7 +725,7 @@ mod tests {
                         if let Ok(theirs) = &theirs {
                             for (slot, name) in ["a", "b"].into_iter().enumerate() {
                                 let ours = scanner.field(slot).text(line.as_bytes());
-                                prop_assert_eq!(Some(ours), theirs.get(name).map(|v| v.get().as_bytes()));
+                                prop_assert_eq!(ours, theirs.get(name).map_or(&b""[..], |v| v.get().as_bytes()));
                             }
                         }
                         prop_assert!(theirs.is_ok(), "{}: {:?}", line, theirs);

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use bumpalo::Bump;
+
 use super::json;
 use super::scan::{Field, Kind};
 use crate::time::Timestamp;
@@ -33,13 +35,28 @@ impl<'a> Value<'a> {
     /// The value of a field. A string with escapes is resolved into `scratch`.
     #[inline]
     pub fn read(field: Field, line: &'a [u8], scratch: &'a mut Vec<u8>) -> Self {
-        match field.kind {
-            Kind::EscapedStr => {
+        match Self::read_plain(field, line) {
+            Some(value) => value,
+            None => {
                 scratch.clear();
                 json::unescape(field.inner(line), scratch);
                 Self::Str(scratch)
             }
-            _ => Self::read_plain(field, line).unwrap_or(Self::Null),
+        }
+    }
+
+    /// As [`read`](Self::read), for several values at once: text with escapes
+    /// is resolved into `arena`.
+    #[inline]
+    pub fn read_in(field: Field, line: &'a [u8], arena: &'a Bump) -> Self {
+        match Self::read_plain(field, line) {
+            Some(value) => value,
+            None => {
+                let inner = field.inner(line);
+                let mut text = Vec::with_capacity(inner.len());
+                json::unescape(inner, &mut text);
+                Self::Str(arena.alloc_slice_copy(&text))
+            }
         }
     }
 
@@ -59,6 +76,24 @@ impl<'a> Value<'a> {
             Kind::EscapedStr => return None,
             Kind::Object | Kind::Array => Self::Json(field.text(line)),
         })
+    }
+
+    /// The value that a piece of valid JSON text without blanks around it is.
+    /// A string with escapes is resolved into `arena`.
+    pub fn from_json(text: &'a [u8], arena: &'a Bump) -> Self {
+        let kind = match text.first() {
+            Some(b'"') if memchr::memchr(b'\\', text).is_some() => Kind::EscapedStr,
+            Some(b'"') => Kind::Str,
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b't') => Kind::True,
+            Some(b'f') => Kind::False,
+            Some(b'n') | None => Kind::Null,
+            Some(_) if text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => Kind::Float,
+            Some(_) => Kind::Int,
+        };
+        let field = Field { kind, start: 0, end: text.len() as u32 };
+        Self::read_in(field, text, arena)
     }
 
     #[inline]

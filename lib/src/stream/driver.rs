@@ -72,13 +72,16 @@ pub trait Input {
 pub struct Options {
     /// Lines longer than this many bytes are rejected.
     pub max_line: usize,
+    /// Whether the input may have control lines. A stage that reads the outside
+    /// world takes none, so that data cannot forge them.
+    pub accept_control: bool,
     /// Whether control lines are passed on (into a pipe) or swallowed.
     pub forward_control: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_line: 64 * 1024 * 1024, forward_control: true }
+        Self { max_line: 64 * 1024 * 1024, accept_control: true, forward_control: true }
     }
 }
 

@@ -11,4 +11,4 @@ pub use driver::{Event, Input, Options, Outcome, drive};
 pub use operator::{Operator, StageError};
 pub use output::{Output, SideFile};
 pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};
-pub use stats::{QueryStats, Stats, WindowStats};
+pub use stats::{Figure, QueryStats, Stats, WindowStats};

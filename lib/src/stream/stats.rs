@@ -24,8 +24,33 @@ pub struct Stats {
     pub replaced_utf8: u64,
     /// Values that could not be cast and became null.
     pub casts_failed: u64,
+    /// What only this stage counts, in the order it is shown.
+    pub own: Vec<Figure>,
     /// What only `window` counts.
     pub window: Option<WindowStats>,
+}
+
+/// A figure that only one stage has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// What is counted, such as `passed_over`.
+    pub name: &'static str,
+    /// The count.
+    pub count: u64,
+    /// Whether a person should hear of it if it is not zero.
+    pub is_loss: bool,
+}
+
+impl Figure {
+    /// A count of what is as it should be.
+    pub const fn new(name: &'static str, count: u64) -> Self {
+        Self { name, count, is_loss: false }
+    }
+
+    /// A count of what was lost.
+    pub const fn loss(name: &'static str, count: u64) -> Self {
+        Self { name, count, is_loss: true }
+    }
 }
 
 /// The figures of event-time aggregation, summed over its queries.
@@ -69,7 +94,8 @@ impl Stats {
     pub fn has_losses(&self) -> bool {
         let late =
             |window: &WindowStats| window.queries.iter().any(|query| query.late_placements > 0);
-        self.rejected() > 0 || self.window.as_ref().is_some_and(late)
+        let lost = |figure: &Figure| figure.is_loss && figure.count > 0;
+        self.rejected() > 0 || self.own.iter().any(lost) || self.window.as_ref().is_some_and(late)
     }
 
     /// The figures as one JSON object, with a newline.
@@ -84,6 +110,7 @@ impl Stats {
         members.push(("rejected", rejected.into()));
         members.push(("replaced_utf8", self.replaced_utf8.into()));
         members.push(("casts_failed", self.casts_failed.into()));
+        members.extend(self.own.iter().map(|figure| (figure.name, figure.count.into())));
         if let Some(window) = &self.window {
             members.extend(window.totals().map(|(name, number)| (name, number.into())));
             members.push(("watermark", window.watermark.map(|time| time.to_string()).into()));
@@ -127,6 +154,10 @@ impl Stats {
         family("rejected", "Lines rejected, by reason.", &rejected);
         let failed = self.casts_failed as f64;
         family("casts_failed", "Values that became null.", &[(String::new(), failed)]);
+        for Figure { name, count, .. } in &self.own {
+            let help = format!("{} of this run.", name.replace('_', " "));
+            family(name, &help, &[(String::new(), *count as f64)]);
+        }
         if let Some(window) = &self.window {
             let fates: Vec<_> = window.queries.iter().map(|query| (query, query.fates())).collect();
             for (index, (fate, _)) in QueryStats::default().fates().iter().enumerate() {
@@ -206,6 +237,12 @@ mod tests {
         );
         let query =
             |name: &str, late| QueryStats { name: name.into(), late, ..QueryStats::default() };
+        stats.own = vec![Figure::new("examined", 0), Figure::loss("passed_over", 0)];
+        let json = stats.to_json("detect", 0.5);
+        assert!(json.contains(r#""casts_failed":0,"examined":0,"passed_over":0,"sec"#), "{json}");
+        assert!(!Stats { own: stats.own.clone(), ..Stats::default() }.has_losses());
+        stats.own[1].count = 1;
+        assert!(Stats { own: stats.own.clone(), ..Stats::default() }.has_losses());
         stats.window = Some(WindowStats {
             queries: vec![query("a", 1), query("b", 2)],
             watermark: Some(Timestamp::from_micros(0)),

@@ -34,68 +34,36 @@ impl Timestamp {
     ///
     /// `None` if it is outside of the years 0000 to 9999.
     pub fn from_epoch_integer(number: i64) -> Option<Self> {
-        let nanos = i128::from(number)
-            * match number.unsigned_abs() {
-                ..100_000_000_000 => 1_000_000_000,
-                ..100_000_000_000_000 => 1_000_000,
-                ..100_000_000_000_000_000 => 1_000,
-                _ => 1,
-            };
-        Self::from_epoch_nanos(nanos)
+        Self::from_epoch_nanos(i128::from(number) * i128::from(epoch_unit(number)))
     }
 
     /// As [`from_epoch_integer`](Self::from_epoch_integer), for the text of a
     /// JSON number, whose fraction is kept to the nanosecond. Text with an
     /// exponent goes through a double.
     pub fn from_epoch_text(text: &[u8]) -> Option<Self> {
-        let (whole, fraction) = match memchr::memchr(b'.', text) {
-            Some(dot) => (&text[..dot], &text[dot + 1..]),
-            None => (text, &b""[..]),
-        };
-        let number = std::str::from_utf8(whole).ok()?;
-        let Ok(integer) = number.parse::<i64>() else {
-            return Self::from_epoch_double(std::str::from_utf8(text).ok()?.parse().ok()?);
-        };
-        if fraction.is_empty() {
-            return if text.len() == whole.len() {
-                Self::from_epoch_integer(integer)
-            } else {
-                None
-            };
+        let text = std::str::from_utf8(text).ok()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = whole.strip_prefix('-').unwrap_or(whole);
+        if !digits.starts_with(|c: char| c.is_ascii_digit()) || fraction.is_empty() {
+            return None;
         }
-        if !fraction.iter().all(u8::is_ascii_digit) {
-            return Self::from_epoch_double(std::str::from_utf8(text).ok()?.parse().ok()?);
-        }
-        let scale = Self::from_epoch_integer(integer)?;
-        let unit: i64 = match integer.unsigned_abs() {
-            ..100_000_000_000 => 1_000_000_000,
-            ..100_000_000_000_000 => 1_000_000,
-            ..100_000_000_000_000_000 => 1_000,
-            _ => 1,
-        };
-        let mut place = unit;
-        let mut nanos: i64 = 0;
-        for digit in fraction {
-            place /= 10;
-            nanos += place * i64::from(digit - b'0');
-        }
-        let sign = if number.starts_with('-') { -1 } else { 1 };
-        let whole = i128::from(scale.micros) * 1_000 + i128::from(scale.nanos);
-        Self::from_epoch_nanos(whole + i128::from(sign * nanos))
-    }
-
-    fn from_epoch_double(number: f64) -> Option<Self> {
-        let nanos = number
-            * match number.abs() {
-                x if x < 1e11 => 1e9,
-                x if x < 1e14 => 1e6,
-                x if x < 1e17 => 1e3,
-                _ => 1.0,
-            };
-        if nanos.is_finite() && nanos.abs() < 1e30 {
-            Self::from_epoch_nanos(nanos.round() as i128)
-        } else {
-            None
+        match whole.parse::<i64>() {
+            Ok(number) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let mut unit = epoch_unit(number);
+                let mut nanos = i128::from(number) * i128::from(unit);
+                for digit in fraction.bytes() {
+                    unit /= 10;
+                    let part = i128::from(unit * i64::from(digit - b'0'));
+                    nanos += if whole.starts_with('-') { -part } else { part };
+                }
+                Self::from_epoch_nanos(nanos)
+            }
+            _ => {
+                let number: f64 = text.parse().ok()?;
+                // A cast saturates, so what is too large stays out of range.
+                let nanos = number * epoch_unit(number as i64) as f64;
+                Self::from_epoch_nanos(nanos.round() as i128)
+            }
         }
     }
 
@@ -155,6 +123,16 @@ impl fmt::Display for Timestamp {
         let mut text = Vec::with_capacity(30);
         self.write(&mut text);
         f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// Nanoseconds that an epoch number of this size counts in.
+const fn epoch_unit(number: i64) -> i64 {
+    match number.unsigned_abs() {
+        ..100_000_000_000 => 1_000_000_000,
+        ..100_000_000_000_000 => 1_000_000,
+        ..100_000_000_000_000_000 => 1_000,
+        _ => 1,
     }
 }
 
@@ -337,7 +315,7 @@ mod tests {
             let time = Timestamp::from_epoch_text(text.as_bytes()).unwrap();
             assert_eq!(time.to_string(), printed, "{text}");
         }
-        for text in ["", "1.", ".5", "1e99", "abc", "nan", "99999999999999999999"] {
+        for text in ["", "1.", ".5", "1e99", "abc", "nan", "inf", "9999999999999999999999"] {
             assert_eq!(Timestamp::from_epoch_text(text.as_bytes()), None, "{text:?}");
         }
     }

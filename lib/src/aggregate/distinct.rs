@@ -1,0 +1,113 @@
+//! `count(DISTINCT x)`, exactly: values are kept, not their hashes.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher as _;
+
+use super::Interner;
+use crate::line::Value;
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Distinct {
+    sets: Sets,
+    key: Vec<u8>,
+}
+
+impl Distinct {
+    pub(super) fn add_group(&mut self) {
+        self.sets.members.push(Vec::new());
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.sets.members.len()
+    }
+
+    #[inline]
+    pub(super) fn update(&mut self, group: usize, value: &Value<'_>) {
+        self.key.clear();
+        value.write_key(&mut self.key);
+        self.sets.insert(group, &self.key);
+    }
+
+    pub(super) fn merge(&mut self, group: usize, other: &Self, theirs: usize) {
+        for &number in &other.sets.members[theirs] {
+            self.sets.insert(group, other.sets.values.get(number as usize));
+        }
+    }
+
+    pub(super) fn evaluate(&self, group: usize) -> Value<'static> {
+        Value::Int(self.sets.members[group].len() as i128)
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.sets.size()
+    }
+
+    pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
+        self.sets.snapshot(state);
+    }
+
+    pub(super) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        self.sets = Sets::restore(state)?;
+        Ok(())
+    }
+}
+
+/// One set of values for each group: each value is kept once, however many
+/// groups have it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sets {
+    pub(super) values: Interner,
+    hasher: RandomState,
+    /// Which (group, number of the value) there are.
+    pairs: HashTable<(u32, u32)>,
+    /// The numbers of each group's values, in order of arrival.
+    pub(super) members: Vec<Vec<u32>>,
+}
+
+impl Sets {
+    /// Puts a value into a group's set; tells whether it is new there.
+    #[inline]
+    pub(super) fn insert(&mut self, group: usize, value: &[u8]) -> bool {
+        let (number, _) = self.values.intern(value);
+        self.insert_number(group, number)
+    }
+
+    fn insert_number(&mut self, group: usize, number: usize) -> bool {
+        let pair = (group as u32, number as u32);
+        let Self { hasher, pairs, members, .. } = self;
+        let hash = hasher.hash_one(pair);
+        if pairs.find(hash, |known| *known == pair).is_some() {
+            return false;
+        }
+        pairs.insert_unique(hash, pair, |pair| hasher.hash_one(pair));
+        members[group].push(pair.1);
+        true
+    }
+
+    pub(super) fn size(&self) -> usize {
+        let members: usize = self.members.iter().map(|members| members.capacity() * 4 + 24).sum();
+        self.values.size() + self.pairs.capacity() * 9 + members
+    }
+
+    pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
+        self.values.snapshot(state);
+        state.list(self.members.iter(), |state, members| {
+            state.list(members.iter(), |state, number| state.u64((*number).into()));
+        });
+    }
+
+    pub(super) fn restore(state: &mut SnapshotReader<'_>) -> Result<Self, RestoreError> {
+        let mut sets = Self { values: Interner::restore(state)?, ..Self::default() };
+        for (group, members) in state.list(|s| s.list(SnapshotReader::len))?.iter().enumerate() {
+            sets.members.push(Vec::new());
+            for &number in members {
+                if number >= sets.values.len() || !sets.insert_number(group, number) {
+                    return Err(RestoreError::Damaged("a set holds what it cannot hold"));
+                }
+            }
+        }
+        Ok(sets)
+    }
+}

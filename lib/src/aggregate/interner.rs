@@ -1,0 +1,77 @@
+//! Byte strings by number.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher as _;
+
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
+
+/// Gives each distinct byte string a number, counted from 0 in the order of
+/// first appearance, and keeps the strings in one piece of memory.
+///
+/// The hash is seeded at random, so that nobody can send keys that collide on
+/// purpose; numbers do not depend on it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interner {
+    hasher: RandomState,
+    /// Numbers, by the hash of their strings.
+    table: HashTable<u32>,
+    bytes: Vec<u8>,
+    /// Where each string ends; it begins where the last one ends.
+    ends: Vec<usize>,
+}
+
+impl Interner {
+    /// The number of distinct strings.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The string of a number.
+    #[inline]
+    pub(crate) fn get(&self, number: usize) -> &[u8] {
+        let start = if number == 0 { 0 } else { self.ends[number - 1] };
+        &self.bytes[start..self.ends[number]]
+    }
+
+    /// The number of a string, and whether it is new.
+    #[inline]
+    pub(crate) fn intern(&mut self, string: &[u8]) -> (usize, bool) {
+        let hash = self.hasher.hash_one(string);
+        let Self { hasher, table, bytes, ends } = self;
+        let text = |number: u32| {
+            let number = number as usize;
+            let start = if number == 0 { 0 } else { ends[number - 1] };
+            &bytes[start..ends[number]]
+        };
+        if let Some(number) = table.find(hash, |&number| text(number) == string) {
+            return (*number as usize, false);
+        }
+        let number = ends.len();
+        table.insert_unique(hash, number as u32, |&number| hasher.hash_one(text(number)));
+        bytes.extend_from_slice(string);
+        ends.push(bytes.len());
+        (number, true)
+    }
+
+    /// Bytes of memory taken, near enough.
+    pub(crate) fn size(&self) -> usize {
+        self.table.capacity() * 5
+            + self.bytes.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+    }
+
+    pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
+        state.list(0..self.len(), |state, number| state.bytes(self.get(number)));
+    }
+
+    pub(crate) fn restore(state: &mut SnapshotReader<'_>) -> Result<Self, RestoreError> {
+        let mut interner = Self::default();
+        for string in state.list(SnapshotReader::bytes)? {
+            if !interner.intern(string).1 {
+                return Err(RestoreError::Damaged("a value stands twice where each stands once"));
+            }
+        }
+        Ok(interner)
+    }
+}

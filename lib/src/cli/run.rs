@@ -1,0 +1,97 @@
+//! Runs an operator between the files, pipes and signals of a command line.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::input::{self, Sources};
+use super::report::Report;
+use super::signals::Signals;
+use super::{IoArgs, expand_paths, say};
+use crate::stream::{Operator, Options, Output, SideFile, drive};
+
+/// One run of a stage, as the command line describes it.
+#[derive(Debug)]
+pub struct Run<'a> {
+    stage: &'static str,
+    io: &'a IoArgs,
+    files: &'a [PathBuf],
+    late: Option<&'a Path>,
+    accept_control: bool,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `stage` over stdin.
+    pub fn new(stage: &'static str, io: &'a IoArgs) -> Self {
+        Self { stage, io, files: &[], late: None, accept_control: true }
+    }
+
+    /// Reads these files, directories and patterns instead, if there are any.
+    #[must_use]
+    pub fn files(mut self, files: &'a [PathBuf]) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// Takes what looks like a control line for data.
+    #[must_use]
+    pub fn outside_world(mut self) -> Self {
+        self.accept_control = false;
+        self
+    }
+
+    /// Keeps late records in this file.
+    #[must_use]
+    pub fn late(mut self, late: Option<&'a Path>) -> Self {
+        self.late = late;
+        self
+    }
+
+    /// Runs the operator until its input ends.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be opened, input or output fails, a line was
+    /// rejected under `--strict`, or every line was rejected. A reader of
+    /// stdout that has seen enough is no error.
+    pub fn drive(self, operator: &mut dyn Operator) -> anyhow::Result<()> {
+        let paths = expand_paths(self.files)?;
+        let stage = self.stage;
+        let stdout = rustix::stdio::stdout();
+        let options = Options {
+            max_line: self.io.max_line,
+            accept_control: self.accept_control,
+            forward_control: input::is_pipe(stdout),
+        };
+        let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
+        let mut out = Output::new(Box::new(stdout), Box::new(move |text| say(stage, text)));
+        out.strict = self.io.strict;
+        out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
+        out.late = self.late.map(side_file).transpose()?;
+        let signals = Signals::install().context("cannot install signal handlers")?;
+        let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
+        let mut sources = Sources::new(paths, signals, report, self.io.progress)?;
+        let result = drive(operator, &mut sources, &mut out, &options);
+        let report = sources.finish();
+        let mut stats = out.stats.clone();
+        operator.stats(&mut stats);
+        // What failed is said first, then what had been done by then.
+        if let Err(error) = result {
+            let _ = out.flush();
+            return Err(error.into());
+        }
+        report.close(&stats)?;
+        anyhow::ensure!(
+            stats.records_in == 0 || stats.rejected() < stats.records_in,
+            "every line was rejected"
+        );
+        Ok(())
+    }
+}
+
+fn side_file(path: &Path) -> anyhow::Result<SideFile> {
+    let name = path.display().to_string();
+    let file = File::create(path).with_context(|| format!("cannot create {name}"))?;
+    Ok(SideFile::new(name, Box::new(file)))
+}

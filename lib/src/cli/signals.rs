@@ -1,0 +1,59 @@
+//! Signals: notice at the first SIGINT or SIGTERM, the system's default at the
+//! second; SIGUSR1 asks for statistics.
+
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::{flag, low_level};
+
+#[derive(Debug)]
+pub(super) struct Signals {
+    stop: Arc<AtomicBool>,
+    show_stats: Arc<AtomicBool>,
+    /// Becomes readable when a signal arrives, so that a wait ends.
+    wake: UnixStream,
+}
+
+impl Signals {
+    pub(super) fn install() -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let show_stats = Arc::new(AtomicBool::new(false));
+        let (wake, ring) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the flag is still down when the first signal
+            // passes the conditional default.
+            flag::register_conditional_default(signal, Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))?;
+            low_level::pipe::register(signal, ring.try_clone()?)?;
+        }
+        flag::register(SIGUSR1, Arc::clone(&show_stats))?;
+        low_level::pipe::register(SIGUSR1, ring)?;
+        Ok(Self { stop, show_stats, wake })
+    }
+
+    /// Whether SIGINT or SIGTERM has come.
+    pub(super) fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether SIGUSR1 has come since the last call.
+    pub(super) fn take_show_stats(&self) -> bool {
+        self.show_stats.swap(false, Ordering::Relaxed)
+    }
+
+    /// What to wait on.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Forgets wake-ups that have been acted on.
+    pub(super) fn drain(&mut self) {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
+    }
+}

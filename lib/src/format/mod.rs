@@ -1,0 +1,42 @@
+//! Log formats: a line of text or JSON in, a normalised record out.
+//!
+//! A parser here is a pure function of a line. Those of text append JSON
+//! members without the braces around them, so that the caller can put others
+//! before and behind them, and leave their output alone if the line is not in
+//! their format.
+
+mod access;
+mod cursor;
+mod json;
+
+pub use access::AccessParser;
+pub use json::{JsonError, JsonRecords, Normalized};
+
+use crate::line::Reason;
+
+/// Why a line is not in the format: what was expected, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected} in the {token} at column {}", .at + 1)]
+pub struct Mismatch {
+    /// [`Reason::BadTimestamp`] if there is a time, but none that can be read;
+    /// else [`Reason::NoMatch`].
+    pub reason: Reason,
+    /// Where, in bytes from the start of the line.
+    pub at: usize,
+    /// The part of the line that was being read, such as `user agent`.
+    pub token: &'static str,
+    /// What would have been right there, such as `a closing quote`.
+    pub expected: &'static str,
+}
+
+impl Mismatch {
+    /// The line is not in the format.
+    pub(crate) const fn no_match(at: usize, token: &'static str, expected: &'static str) -> Self {
+        Self { reason: Reason::NoMatch, at, token, expected }
+    }
+
+    /// The line has a time that is none.
+    pub(crate) const fn bad_time(at: usize, expected: &'static str) -> Self {
+        Self { reason: Reason::BadTimestamp, at, token: "time", expected }
+    }
+}

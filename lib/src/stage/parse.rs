@@ -1,0 +1,136 @@
+//! `parse`: text and JSON become normalised records.
+
+use crate::format::{AccessParser, JsonRecords, Normalized};
+use crate::line::{Line, Reason};
+use crate::stream::{Operator, Output, StageError, Stats};
+
+/// The formats of the lines that come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Decided line by line: what begins with `{` is JSON, the rest an access
+    /// log line of Apache or nginx.
+    #[default]
+    Auto,
+    /// JSON records.
+    Json,
+    /// Apache's common, combined and `vhost_combined`.
+    Apache,
+    /// nginx's combined, and what is often added behind it.
+    Nginx,
+}
+
+/// Brings lines into normal form, plain ones and those that `ingest` has
+/// wrapped in `@raw`; see [`JsonRecords`] and [`AccessParser`].
+#[derive(Debug)]
+pub struct Parse {
+    format: Format,
+    json: JsonRecords,
+    access: AccessParser,
+    /// A text line taken out of its `@raw`, and the value of its `@source`.
+    text: Vec<u8>,
+    source: Option<Vec<u8>>,
+}
+
+impl Parse {
+    /// A parser for lines of this format.
+    pub fn new(format: Format) -> Self {
+        let access = match format {
+            Format::Auto | Format::Json => AccessParser::auto(),
+            Format::Apache => AccessParser::apache(),
+            Format::Nginx => AccessParser::nginx(),
+        };
+        Self { format, json: JsonRecords::default(), access, text: Vec::new(), source: None }
+    }
+
+    /// Parses a line that looks like JSON: a record, or wrapped text.
+    #[inline]
+    fn json(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        if line.fault == Some(Reason::InvalidUtf8) {
+            return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
+        }
+        match self.json.normalize(line.bytes, out.row()) {
+            Ok(Normalized::Text { text, source }) => {
+                self.text.clear();
+                self.text.extend_from_slice(text);
+                self.source = source.map(Into::into);
+            }
+            Ok(_) if matches!(self.format, Format::Apache | Format::Nginx) => {
+                return out.reject(Reason::NoMatch, "a JSON record: --format auto takes it", line);
+            }
+            Ok(Normalized::AsIs) => return out.copy_row(line.bytes),
+            Ok(Normalized::Rewritten) => return out.finish_row(),
+            Err(error) => return out.reject(error.reason(), error, line),
+        }
+        let text = std::mem::take(&mut self.text);
+        let source = self.source.take();
+        let result = if self.is_json(&text) {
+            match self.json.normalize_unwrapped(&text, source.as_deref(), out.row()) {
+                Ok(()) => out.finish_row(),
+                Err(error) => out.reject(error.reason(), error, line),
+            }
+        } else {
+            self.text_line(&text, source.as_deref(), line, out)
+        };
+        self.text = text;
+        result
+    }
+
+    /// Parses `text`, which came as `line`.
+    fn text_line(
+        &mut self,
+        text: &[u8],
+        source: Option<&[u8]>,
+        line: Line<'_>,
+        out: &mut Output,
+    ) -> Result<(), StageError> {
+        let row = out.row();
+        let start = row.len();
+        row.push(b'{');
+        if let Some(source) = source {
+            row.extend_from_slice(b"\"@source\":");
+            row.extend_from_slice(source);
+            row.push(b',');
+        }
+        match self.access.parse(text, row) {
+            Ok(()) => {
+                row.push(b'}');
+                out.finish_row()
+            }
+            Err(mismatch) => {
+                row.truncate(start);
+                out.reject(mismatch.reason, mismatch, line)
+            }
+        }
+    }
+
+    fn is_json(&self, text: &[u8]) -> bool {
+        match self.format {
+            Format::Json => true,
+            Format::Auto => text.trim_ascii_start().starts_with(b"{"),
+            Format::Apache | Format::Nginx => false,
+        }
+    }
+}
+
+impl Operator for Parse {
+    fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        // Wrapped text looks like JSON too, whatever format it is in.
+        if self.format == Format::Json || line.bytes.trim_ascii_start().starts_with(b"{") {
+            return self.json(line, out);
+        }
+        if line.fault == Some(Reason::InvalidUtf8) {
+            out.stats.replaced_utf8 += 1;
+            let text = String::from_utf8_lossy(line.bytes);
+            return self.text_line(text.as_bytes(), None, line, out);
+        }
+        self.text_line(line.bytes, None, line, out)
+    }
+
+    fn is_stateful(&self) -> bool {
+        false
+    }
+
+    fn stats(&self, stats: &mut Stats) {
+        stats.casts_failed += self.json.casts_failed;
+    }
+}

@@ -1,0 +1,20 @@
+//! Event-time windows.
+//!
+//! Three parts that know nothing of one another: a clock ([`Watermark`]), an
+//! assigner of times to windows ([`Windows`]), and accumulators
+//! ([`crate::aggregate`]). [`WindowOperator`] puts them together.
+//!
+//! Windows are half-open, `[start, end)`, and are closed exactly when the
+//! watermark has reached `end`. A record never enters a closed window.
+
+mod assigner;
+mod group;
+mod operator;
+mod pane;
+mod row;
+mod running;
+mod watermark;
+
+pub use assigner::Windows;
+pub use operator::{WindowError, WindowOperator};
+pub use watermark::Watermark;

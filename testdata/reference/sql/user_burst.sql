@@ -1,0 +1,7 @@
+SELECT window_start, window_end, user_id,
+       count(*) AS event_count,
+       sum(value) AS total_value
+FROM windows(INTERVAL 5 MINUTE, INTERVAL 2 MINUTE)
+GROUP BY window_start, window_end, user_id
+HAVING count(*) > 50
+ORDER BY window_end, window_start, user_id NULLS FIRST;
