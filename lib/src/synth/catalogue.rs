@@ -175,7 +175,7 @@ pub(super) fn draw_failure(mut number: u64) -> u8 {
 }
 
 /// Where a user's requests come from: 192.0.2.0/24 and 198.51.100.0/24 while
-/// they last, then 2001:db8::/32.
+/// they last, then `2001:db8::/32`.
 #[inline]
 pub(super) fn address_of_user(user: u32) -> IpAddr {
     let number = user / USERS_PER_ADDRESS;
