@@ -10,8 +10,8 @@ use highwater_core::stage::{Format, Parse};
 /// Bring log lines into normal form
 ///
 /// Reads JSON records and access log lines of Apache and nginx, plain or as `ingest` wrote them,
-/// and writes JSON records that begin with timestamp, level, service, message, ip_address,
-/// user_id, request_id, response_time, status_code and error_code, as far as the line has them.
+/// and writes JSON records that begin with timestamp, level, service, message, `ip_address`,
+/// `user_id`, `request_id`, `response_time`, `status_code` and `error_code`, as far as the line has them.
 /// Times come out in UTC. A record already in that form passes through byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "parse", version, max_term_width = 100)]
@@ -38,7 +38,7 @@ enum FormatName {
     Auto,
     /// JSON records; the time may be called timestamp, @timestamp, time, ts, t or date
     Json,
-    /// Apache access logs: common, combined, vhost_combined
+    /// Apache access logs: common, combined, `vhost_combined`
     Apache,
     /// nginx access logs: combined, and what is often added behind it
     Nginx,

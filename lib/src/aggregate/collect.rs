@@ -181,11 +181,7 @@ impl CollectSet {
 }
 
 /// A list value out of its items' JSON texts.
-fn list<'a>(
-    length: usize,
-    items: impl Iterator<Item = impl AsRef<[u8]>>,
-    arena: &'a Bump,
-) -> Value<'a> {
+fn list(length: usize, items: impl Iterator<Item = impl AsRef<[u8]>>, arena: &Bump) -> Value<'_> {
     let mut text = ArenaVec::new_in(arena);
     text.push(b'[');
     for (index, item) in items.enumerate() {

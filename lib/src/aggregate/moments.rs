@@ -1,7 +1,7 @@
 //! `stddev_samp`, `stddev_pop`, `var_samp`, `var_pop`: one stable pass.
 //!
 //! Source: Welford, *Note on a method for calculating corrected sums of squares
-//! and products* (1962); merging by Chan, Golub and LeVeque (1979).
+//! and products* (1962); merging by Chan, Golub and `LeVeque` (1979).
 
 use super::sum::as_double;
 use crate::line::Value;

@@ -54,13 +54,12 @@ impl Sum {
     #[inline]
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>) -> bool {
         let state = &mut self.states[group];
-        match *value {
-            Value::Int(number) => state.integers = state.integers.saturating_add(number),
-            _ => {
-                let Some(number) = as_double(value) else { return false };
-                state.add_double(number);
-                state.double_count += 1;
-            }
+        if let Value::Int(number) = *value {
+            state.integers = state.integers.saturating_add(number);
+        } else {
+            let Some(number) = as_double(value) else { return false };
+            state.add_double(number);
+            state.double_count += 1;
         }
         state.count += 1;
         true

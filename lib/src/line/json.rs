@@ -139,11 +139,12 @@ fn unicode_escape(text: &[u8]) -> (char, usize) {
         u32::from_str_radix(hex, 16).ok()
     };
     let first = unit(0).unwrap_or(0xfffd);
-    if (0xd800..0xdc00).contains(&first) && text.get(4..6) == Some(b"\\u") {
-        if let Some(second @ 0xdc00..0xe000) = unit(6) {
-            let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
-        }
+    if (0xd800..0xdc00).contains(&first)
+        && text.get(4..6) == Some(b"\\u")
+        && let Some(second @ 0xdc00..0xe000) = unit(6)
+    {
+        let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
     }
     (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 4)
 }
@@ -221,10 +222,8 @@ pub fn is_number(text: &[u8]) -> bool {
         rest = &fraction[count..];
     }
     if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = match exponent {
-            [b'+' | b'-', exponent @ ..] => exponent,
-            exponent => exponent,
-        };
+        let signed = exponent.first().is_some_and(|sign| matches!(sign, b'+' | b'-'));
+        let exponent = &exponent[usize::from(signed)..];
         let count = digits(exponent);
         return count > 0 && count == exponent.len();
     }

@@ -140,12 +140,11 @@ impl LineReader {
     /// Checks all whole lines at once, the first time one is asked for.
     #[inline]
     fn is_utf8(&mut self) -> bool {
-        match self.utf8 {
-            Some(answer) => answer,
-            None => {
-                let lines = &self.buffer[self.start..self.whole];
-                *self.utf8.insert(simdutf8::basic::from_utf8(lines).is_ok())
-            }
+        if let Some(answer) = self.utf8 {
+            answer
+        } else {
+            let lines = &self.buffer[self.start..self.whole];
+            *self.utf8.insert(simdutf8::basic::from_utf8(lines).is_ok())
         }
     }
 }

@@ -121,13 +121,12 @@ impl Projection {
     ///
     /// Panics past 65,000 names.
     pub fn add(&mut self, name: &str) -> usize {
-        match self.names.iter().position(|known| **known == *name.as_bytes()) {
-            Some(slot) => slot,
-            None => {
-                assert!(self.names.len() < 65_000, "too many field names");
-                self.names.push(name.as_bytes().into());
-                self.names.len() - 1
-            }
+        if let Some(slot) = self.names.iter().position(|known| **known == *name.as_bytes()) {
+            slot
+        } else {
+            assert!(self.names.len() < 65_000, "too many field names");
+            self.names.push(name.as_bytes().into());
+            self.names.len() - 1
         }
     }
 
@@ -310,14 +309,11 @@ impl Scanner {
             if line.get(at) == Some(&b'}') {
                 return expect_end(line, at + 1);
             }
+        } else if let Some(next) = next_member(line, at)? {
+            at = next;
         } else {
-            match next_member(line, at)? {
-                Some(next) => at = next,
-                None => {
-                    self.resolve_paths(line)?;
-                    return expect_end(line, at + 1);
-                }
-            }
+            self.resolve_paths(line)?;
+            return expect_end(line, at + 1);
         }
         loop {
             let key = at;

@@ -35,13 +35,12 @@ impl<'a> Value<'a> {
     /// The value of a field. A string with escapes is resolved into `scratch`.
     #[inline]
     pub fn read(field: Field, line: &'a [u8], scratch: &'a mut Vec<u8>) -> Self {
-        match Self::read_plain(field, line) {
-            Some(value) => value,
-            None => {
-                scratch.clear();
-                json::unescape(field.inner(line), scratch);
-                Self::Str(scratch)
-            }
+        if let Some(value) = Self::read_plain(field, line) {
+            value
+        } else {
+            scratch.clear();
+            json::unescape(field.inner(line), scratch);
+            Self::Str(scratch)
         }
     }
 
@@ -49,14 +48,13 @@ impl<'a> Value<'a> {
     /// is resolved into `arena`.
     #[inline]
     pub fn read_in(field: Field, line: &'a [u8], arena: &'a Bump) -> Self {
-        match Self::read_plain(field, line) {
-            Some(value) => value,
-            None => {
-                let inner = field.inner(line);
-                let mut text = Vec::with_capacity(inner.len());
-                json::unescape(inner, &mut text);
-                Self::Str(arena.alloc_slice_copy(&text))
-            }
+        if let Some(value) = Self::read_plain(field, line) {
+            value
+        } else {
+            let inner = field.inner(line);
+            let mut text = Vec::with_capacity(inner.len());
+            json::unescape(inner, &mut text);
+            Self::Str(arena.alloc_slice_copy(&text))
         }
     }
 
@@ -176,8 +174,8 @@ impl<'a> Value<'a> {
             (Self::Int(a), Value::Double(b)) => compare_mixed(*a, *b),
             (Self::Double(a), Value::Int(b)) => compare_mixed(*b, *a).reverse(),
             (Self::Time(a), Value::Time(b)) => a.cmp(b),
-            (Self::Str(a), Value::Str(b)) => a.cmp(b),
-            (Self::Json(a) | Self::List(_, a), Value::Json(b) | Value::List(_, b)) => a.cmp(b),
+            (Self::Str(a), Value::Str(b))
+            | (Self::Json(a) | Self::List(_, a), Value::Json(b) | Value::List(_, b)) => a.cmp(b),
             _ => self.rank().cmp(&other.rank()),
         }
     }

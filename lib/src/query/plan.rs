@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use bumpalo::Bump;
 
+use super::expr::Expr;
 use crate::line::Value;
 use crate::time::TimeDelta;
 
@@ -11,8 +12,9 @@ use crate::time::TimeDelta;
 ///
 /// A record is an array of values, one for each field of the projection that
 /// the plan was compiled against; `filter`, the keys' and the aggregates'
-/// expressions read it. A row is an array too: the window's start and end, the
-/// keys, the aggregates, then the computed columns in order; `columns` and
+/// expressions read it. A row is an array too: the window's start and end (null
+/// without windows), the keys, the aggregates, then the computed columns in
+/// order, which are those that are more than an [`Expr::Slot`]; `columns` and
 /// `having` read that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -65,7 +67,8 @@ pub struct Key {
 pub struct Aggregate {
     /// The function.
     pub function: Function,
-    /// Over a record; `None` for `count(*)`.
+    /// Over a record; `None` for `count(*)`. What sums, means, deviations and
+    /// variances are computed of gives integers, doubles or null only.
     pub argument: Option<Expr>,
     /// FILTER (WHERE …) over a record: only records for which it is true count.
     pub filter: Option<Expr>,
@@ -115,13 +118,6 @@ pub enum Column {
     },
 }
 
-/// An expression, its names resolved to places in a record or row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
-    /// The value at this place.
-    Slot(usize),
-}
-
 /// What an expression is evaluated in.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -131,17 +127,4 @@ pub struct Context<'a> {
     pub arena: &'a Bump,
     /// Counts casts that failed.
     pub casts_failed: &'a Cell<u64>,
-}
-
-impl Expr {
-    /// The expression's value.
-    pub fn eval<'a>(&'a self, context: &Context<'a>) -> Value<'a> {
-        let Self::Slot(slot) = self;
-        context.slots[*slot]
-    }
-
-    /// Whether it is true.
-    pub fn is_true(&self, context: &Context<'_>) -> bool {
-        matches!(self.eval(context), Value::Bool(true))
-    }
 }

@@ -328,15 +328,12 @@ mod tests {
         }
 
         fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-            match self.sources.last_mut().and_then(Vec::pop) {
-                Some(Some(piece)) => {
-                    space[..piece.len()].copy_from_slice(piece);
-                    Ok(piece.len())
-                }
-                _ => {
-                    self.sources.pop();
-                    Ok(0)
-                }
+            if let Some(Some(piece)) = self.sources.last_mut().and_then(Vec::pop) {
+                space[..piece.len()].copy_from_slice(piece);
+                Ok(piece.len())
+            } else {
+                self.sources.pop();
+                Ok(0)
             }
         }
     }

@@ -75,12 +75,11 @@ impl RowWriter<'_> {
                 Column::Value { name, expr } => {
                     json::write_string(name.as_bytes(), row);
                     row.push(b':');
-                    match expr {
-                        Expr::Slot(slot) => self.write_slot(*slot, group, values, row),
-                        _ => {
-                            values[computed].write(row);
-                            computed += 1;
-                        }
+                    if let Expr::Slot(slot) = expr {
+                        self.write_slot(*slot, group, values, row);
+                    } else {
+                        values[computed].write(row);
+                        computed += 1;
                     }
                 }
             }

@@ -1,0 +1,180 @@
+//! What names mean in a record and in a row.
+
+use sqlparser::ast;
+
+use super::call::function_name;
+use super::error::{QueryError, nearest};
+use super::expr::Expr;
+use super::lower::{Place, Scope, lower};
+use super::plan::{Aggregate, Column, Key};
+use super::syntax::path;
+use super::{aggregate, functions};
+use crate::line::Projection;
+
+/// The names in front of GROUP BY: all are fields of the record.
+#[derive(Debug)]
+pub(super) struct RecordScope<'p> {
+    pub(super) projection: &'p mut Projection,
+    /// The event time's field, whose value is a time.
+    pub(super) time_field: &'p str,
+    /// The name that may stand before a field's.
+    pub(super) table: Option<&'p str>,
+}
+
+impl RecordScope<'_> {
+    /// The field's name in an expression that is one.
+    pub(super) fn field(&self, expr: &ast::Expr) -> Option<String> {
+        field(expr, self.table)
+    }
+}
+
+/// The field's name in an expression that is one, without its table's.
+pub(super) fn field(expr: &ast::Expr, table: Option<&str>) -> Option<String> {
+    match (expr, table) {
+        (ast::Expr::CompoundIdentifier(idents), Some(table)) if idents[0].value == table => {
+            path(&ast::Expr::CompoundIdentifier(idents[1..].to_vec()))
+        }
+        _ => path(expr),
+    }
+}
+
+impl Scope for RecordScope<'_> {
+    fn resolve(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Option<Expr>, QueryError> {
+        if let Some(name) = self.field(expr) {
+            let slot = self.projection.add(&name);
+            let is_time = name == self.time_field;
+            return Ok(Some(if is_time { Expr::Time(slot) } else { Expr::Slot(slot) }));
+        }
+        match expr {
+            ast::Expr::Function(call) if functions::aggregate(function_name(call)).is_some() => {
+                Err(place.error(
+                    format!("the aggregate {} does not belong here", call.name),
+                    "this is computed for each record; aggregates go into SELECT and HAVING",
+                ))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Places in a row: see [`Plan`](super::Plan).
+pub(super) const WINDOW_START: usize = 0;
+/// The place of the window's end.
+pub(super) const WINDOW_END: usize = 1;
+/// The place of the first key.
+pub(super) const FIRST_KEY: usize = 2;
+
+/// The names in SELECT and HAVING: keys, aggregates, earlier columns.
+#[derive(Debug)]
+pub(super) struct RowScope<'s, 'p> {
+    pub(super) record: RecordScope<'p>,
+    pub(super) keys: &'s [Key],
+    pub(super) has_window: bool,
+    /// All aggregates met so far, each once.
+    pub(super) aggregates: Vec<Aggregate>,
+    pub(super) columns: Vec<Column>,
+    /// The names of the columns so far, with their places in the row.
+    names: Vec<(String, usize)>,
+    /// The place of the next computed column.
+    next_computed: usize,
+}
+
+impl<'s, 'p> RowScope<'s, 'p> {
+    pub(super) fn new(record: RecordScope<'p>, keys: &'s [Key], has_window: bool) -> Self {
+        Self {
+            record,
+            keys,
+            has_window,
+            aggregates: Vec::new(),
+            columns: Vec::new(),
+            names: Vec::new(),
+            next_computed: 0,
+        }
+    }
+
+    /// Forgets the columns but keeps the aggregates, behind which computed
+    /// columns have their places.
+    pub(super) fn restart(&mut self) {
+        self.columns.clear();
+        self.names.clear();
+        self.next_computed = FIRST_KEY + self.keys.len() + self.aggregates.len();
+    }
+
+    /// Appends a column.
+    pub(super) fn push(&mut self, name: String, expr: Expr) {
+        let place = if let Expr::Slot(place) = expr {
+            place
+        } else {
+            self.next_computed += 1;
+            self.next_computed - 1
+        };
+        self.names.push((name.clone(), place));
+        self.columns.push(Column::Value { name, expr });
+    }
+
+    /// Whether there is a column of this name.
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        self.names.iter().any(|(known, _)| known == name)
+    }
+
+    /// The key that the expression is.
+    ///
+    /// Keys are compared compiled, so spelling and case of keywords are free.
+    fn key(&self, expr: &ast::Expr, place: &Place<'_>) -> Option<usize> {
+        if self.keys.is_empty() || matches!(expr, ast::Expr::Value(_)) {
+            return None;
+        }
+        // Fields that no key has are added to the copy only, and so equal none.
+        let mut projection = self.record.projection.clone();
+        let mut record = RecordScope { projection: &mut projection, ..self.record };
+        let compiled = lower(expr, place, &mut record).ok()?;
+        self.keys.iter().position(|key| key.expr == compiled)
+    }
+
+    /// The place of an aggregate in the row, the same for equal ones.
+    fn aggregate_place(&mut self, aggregate: Aggregate) -> usize {
+        let index = self.aggregates.iter().position(|known| *known == aggregate);
+        let index = index.unwrap_or_else(|| {
+            self.aggregates.push(aggregate);
+            self.aggregates.len() - 1
+        });
+        FIRST_KEY + self.keys.len() + index
+    }
+
+    fn named(&self, name: &str, place: &Place<'_>) -> Result<Expr, QueryError> {
+        match name {
+            "window.start" if self.has_window => return Ok(Expr::Slot(WINDOW_START)),
+            "window.end" if self.has_window => return Ok(Expr::Slot(WINDOW_END)),
+            "window" if self.has_window => {
+                return Err(
+                    place.error("the window is no value", "expected window.start or window.end")
+                );
+            }
+            _ => {}
+        }
+        if let Some((_, place)) = self.names.iter().find(|(known, _)| known == name) {
+            return Ok(Expr::Slot(*place));
+        }
+        let known = self.names.iter().map(|(name, _)| name.as_str());
+        let known = known.chain(self.keys.iter().map(|key| key.name.as_str()));
+        let expected = match nearest(name, known) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("aggregate it, as in max({name}), or add it to GROUP BY"),
+        };
+        Err(place.error(format!("`{name}` is neither a key nor aggregated"), expected))
+    }
+}
+
+impl Scope for RowScope<'_, '_> {
+    fn resolve(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Option<Expr>, QueryError> {
+        if let Some(index) = self.key(expr, place) {
+            return Ok(Some(Expr::Slot(FIRST_KEY + index)));
+        }
+        if let ast::Expr::Function(call) = expr {
+            let Some(name) = functions::aggregate(function_name(call)) else { return Ok(None) };
+            let aggregate = aggregate::lower(name, call, place, &mut self.record)?;
+            return Ok(Some(Expr::Slot(self.aggregate_place(aggregate))));
+        }
+        self.record.field(expr).map(|name| self.named(&name, place)).transpose()
+    }
+}

@@ -1,0 +1,360 @@
+use crate::query::QueryFlags;
+use crate::time::TimeDelta;
+
+use super::*;
+
+fn error(text: &str) -> QueryError {
+    match compile(text) {
+        Err(error) => error,
+        Ok((plan, _)) => panic!("{text} is accepted: {plan:?}"),
+    }
+}
+
+#[test]
+fn errors_show_the_place() {
+    let text = "-- über\nSELECT count(*) AS n\nFROM logs WHERE `größe` > 1 AND cuont(b) > 1";
+    let expected = "\
+unknown function `cuont`
+ --> query:3:33
+  |
+3 | FROM logs WHERE `größe` > 1 AND cuont(b) > 1
+  |                                 ^^^^^ did you mean `count`?";
+    assert_eq!(error(text).to_string(), expected);
+}
+
+/// Each query, the part of it that is underlined, the message, and what is
+/// written below the place.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    (
+        "SELECT service, count(*) FROM logs",
+        "service",
+        "`service` is neither a key nor aggregated",
+        "aggregate it, as in max(service), or add it to GROUP BY",
+    ),
+    (
+        "SELECT count(*) AS totals, totls / 2 FROM logs",
+        "totls",
+        "`totls` is neither a key nor aggregated",
+        "did you mean `totals`?",
+    ),
+    (
+        "SELECT b, count(*) AS b2 FROM logs GROUP BY a",
+        "b",
+        "`b` is neither a key nor aggregated",
+        "aggregate it, as in max(b), or add it to GROUP BY",
+    ),
+    ("SELECT median(x) FROM logs", "median", "median is not supported yet", ""),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(timestamp, '5m')",
+        "session_window(timestamp, '5m')",
+        "session windows are not supported yet",
+        "expected window(…)",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp, '5 parsecs')",
+        "'5 parsecs'",
+        "this is no length of time",
+        "no known unit in duration \"5 parsecs\"; write it like 250ms, 90s, 1h30m, 2d or '5 minutes'",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp)",
+        "window(timestamp)",
+        "window takes a time and one to three lengths",
+        "expected window(time, size), as in window(timestamp, '5 minutes')",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(1, '1m')",
+        "1",
+        "the window's time is no field",
+        "expected window(time, size), as in window(timestamp, '5 minutes')",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp, '0s')",
+        "'0s'",
+        "a window has a length",
+        "expected more than 0s",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp, '1m', '5m')",
+        "'5m'",
+        "between such windows records would be lost",
+        "expected at most the size, 1m",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp, '5m', '1m', '1m')",
+        "'1m'",
+        "the start is an offset within a slide",
+        "expected less than the slide, 1m",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY window(timestamp, '1m'), window(timestamp, '5m')",
+        "window(timestamp, '5m')",
+        "a query has one window",
+        "give several queries instead",
+    ),
+    (
+        "SELECT count(*) FROM logs WHERE window(timestamp, '1m') > 1",
+        "window(timestamp, '1m')",
+        "window(…) does not belong here",
+        "expected in GROUP BY; in SELECT it is called window",
+    ),
+    (
+        "SELECT window(timestamp, '5m') FROM logs GROUP BY window(timestamp, '1m')",
+        "window(timestamp, '5m')",
+        "this is not the window of GROUP BY",
+        "expected window",
+    ),
+    (
+        "SELECT max(a) + window FROM logs GROUP BY window(timestamp, '1m')",
+        "window",
+        "the window is no value",
+        "expected window.start or window.end",
+    ),
+    (
+        "SELECT window AS w FROM logs GROUP BY window(timestamp, '1m')",
+        "window",
+        "the window cannot be called w",
+        "rows carry it as \"window\"",
+    ),
+    (
+        "SELECT count(*) FROM logs WATERMARK ts DELAY OF INTERVAL 5 MINUTES GROUP BY window(timestamp, '1m')",
+        "ts",
+        "the watermark is on another field than the window",
+        "expected timestamp",
+    ),
+    (
+        "SELECT count(*) FROM logs WATERMARK ts DELAY INTERVAL 5 MINUTES",
+        "INTERVAL",
+        "the WATERMARK clause is incomplete",
+        "expected DELAY OF INTERVAL, as in DELAY OF INTERVAL 5 MINUTES",
+    ),
+    (
+        "SELECT count(*) FROM logs WATERMARK ts DELAY OF 5 MINUTES",
+        "5",
+        "the delay is no interval",
+        "expected INTERVAL, as in INTERVAL 5 MINUTES",
+    ),
+    (
+        "SELECT count(*) FROM logs WATERMARK ts DELAY OF INTERVAL -5 MINUTES",
+        "-5 MINUTES",
+        "the delay is negative",
+        "expected at least 0s",
+    ),
+    (
+        "SELECT count(*) FROM logs WATERMARK ts DELAY OF INTERVAL 5 MONTHS",
+        "5 MONTHS",
+        "no known unit in duration \"5 MONTHS\"; write it like 250ms, 90s, 1h30m, 2d or '5 minutes'",
+        "",
+    ),
+    (
+        "SELECT a FROM logs WHERE count(*) > 1",
+        "count(*)",
+        "the aggregate count does not belong here",
+        "this is computed for each record; aggregates go into SELECT and HAVING",
+    ),
+    (
+        "SELECT sum(count(*)) FROM logs",
+        "count(*)",
+        "the aggregate count does not belong here",
+        "this is computed for each record; aggregates go into SELECT and HAVING",
+    ),
+    ("SELECT count(*) FROM logs WHERE (a > 1", "1", "the text ends too early", "expected )"),
+    ("SELECT max(a) FROM logs WHERE", "E", "the text ends too early", "expected an expression"),
+    ("SELECT max(a) FROM logs WHERE a > 'x", "'", "unterminated string literal", ""),
+    (
+        "SELECT max(a) FROM logs WHERE a = > 1",
+        ">",
+        "`>` does not belong here",
+        "expected an expression",
+    ),
+    ("SELECT , FROM logs", ",", "`,` does not belong here", "expected an expression"),
+    ("count(*)", "count", "`count` does not belong here", "expected SELECT"),
+    ("", "", "the text ends too early", "expected SELECT"),
+    (
+        "SELECT max(a) FROM logs; SELECT 1",
+        "SELECT",
+        "`SELECT` does not belong here",
+        "expected the end of the query",
+    ),
+    (
+        "SELECT * FROM logs",
+        "*",
+        "`*` is not supported in SELECT",
+        "name the keys and aggregates that rows are to have",
+    ),
+    ("SELECT DISTINCT a FROM logs", "DISTINCT", "SELECT DISTINCT is not supported", "use GROUP BY"),
+    (
+        "SELECT a FROM (SELECT 1) GROUP BY a",
+        "(",
+        "subqueries are not supported",
+        "expected a table's name",
+    ),
+    (
+        "SELECT count(*) FROM logs WHERE x IN (SELECT 1)",
+        "x IN (SELECT 1",
+        "subqueries are not supported",
+        "",
+    ),
+    (
+        "SELECT a FROM logs GROUP BY a ORDER BY a",
+        "ORDER",
+        "ORDER is not supported",
+        "rows come ordered by window and keys",
+    ),
+    (
+        "SELECT a FROM logs GROUP BY a LIMIT 5",
+        "LIMIT",
+        "LIMIT is not supported",
+        "pipe the rows into head",
+    ),
+    (
+        "SELECT a FROM logs JOIN b GROUP BY a",
+        "JOIN",
+        "JOIN is not supported",
+        "a query reads one stream; join with parse --lookup",
+    ),
+    ("SELECT a FROM logs GROUP BY ALL", "ALL", "GROUP BY ALL is not supported", "name the keys"),
+    ("SELECT a FROM logs GROUP BY 3", "3", "there is no such item in SELECT", "expected 1 to 1"),
+    (
+        "SELECT max(a) FROM logs WHERE a LIKE b",
+        "b",
+        "the pattern is no constant",
+        "expected a text in quotes, as in '%error%'",
+    ),
+    (
+        "SELECT max(a) FROM logs WHERE a RLIKE '(x'",
+        "'(x'",
+        "this is no valid pattern",
+        "unclosed group",
+    ),
+    (
+        "SELECT max(a) FROM logs WHERE timestamp > 'yesterday'",
+        "'yesterday'",
+        "this is compared with a time, but is none",
+        "expected a time such as '2025-09-12 00:00:00'",
+    ),
+    ("SELECT max(a) FROM logs WHERE timestamp > now()", "now", "now() is not supported yet", ""),
+    (
+        "SELECT max(a) FROM logs WHERE a > INTERVAL 5 MINUTES",
+        "5",
+        "an interval stands alone",
+        "add it to a time or take it from one, as in timestamp - INTERVAL 5 MINUTES",
+    ),
+    (
+        "SELECT max(a) FROM logs WHERE a > b + INTERVAL 1 MONTH",
+        "1",
+        "an interval of `1 MONTH` has no fixed length",
+        "expected microseconds to weeks, as in INTERVAL 5 MINUTES",
+    ),
+    (
+        "SELECT CAST(max(a) AS date) FROM logs",
+        "max(a)",
+        "there is no cast to date",
+        "expected boolean, int, bigint, double, string or timestamp",
+    ),
+    (
+        "SELECT count(*) n, sum(x) n FROM logs",
+        "sum(x)",
+        "two columns are called n",
+        "name it with AS",
+    ),
+    (
+        "SELECT round(max(a), 1, 2) FROM logs",
+        "round(max(a), 1, 2)",
+        "round takes 1 or 2 arguments",
+        "",
+    ),
+    ("SELECT if(max(a), ')') FROM logs", "if(max(a), ')')", "if takes 3 arguments", ""),
+    ("SELECT nullif(max(a)) FROM logs", "nullif(max(a))", "nullif takes 2 arguments", ""),
+    ("SELECT lower() FROM logs", "lower()", "lower takes one argument", ""),
+    (
+        "SELECT sum(DISTINCT a) FROM logs",
+        "sum(DISTINCT a)",
+        "sum(DISTINCT …) is not supported",
+        "DISTINCT goes with count",
+    ),
+    ("SELECT count() FROM logs", "count()", "count takes one argument", ""),
+    ("SELECT sum(a, b) FROM logs", "sum(a, b)", "sum takes one argument", ""),
+    ("SELECT sum(*) FROM logs", "sum(*)", "`*` is no argument of sum", ""),
+    (
+        "SELECT rank() OVER (ORDER BY a) FROM logs",
+        "rank()",
+        "functions OVER a window of rows are not supported",
+        "detect compares a row with those before it",
+    ),
+    ("SELECT sum(x) OVER () FROM logs", "sum(x)", "OVER of an aggregate is not supported", ""),
+    (
+        "SELECT date_trunc('fortnight', max(a)) FROM logs",
+        "'fortnight'",
+        "this is no unit of date_trunc",
+        "expected 'second', 'minute', 'hour', 'day', 'week', 'month', 'quarter' or 'year'",
+    ),
+    ("SELECT max(a) & 1 FROM logs", "max(a) & 1", "the operator `&` is not supported", ""),
+    ("SELECT max(a) FROM logs WHERE a[0] = 1", "a[0", "`a[0]` is not supported", ""),
+];
+
+#[test]
+fn every_mistake_is_placed_and_named() {
+    for (text, place, message, expected) in MISTAKES {
+        let error = error(text);
+        let found = (&error.text[error.span.clone()], &*error.message, &*error.expected);
+        assert_eq!(found, (*place, *message, *expected), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn errors_in_flags_name_the_flag() {
+    let flags = QueryFlags {
+        select: &["count(*) AS sum".to_owned()],
+        size: Some(TimeDelta::from_seconds(60)),
+        slide: None,
+        start: None,
+        watermark: None,
+        by: &["service".to_owned()],
+        filter: None,
+        having: None,
+        time_field: "timestamp",
+    };
+    let five_minutes = Some(TimeDelta::from_seconds(300));
+    for (flags, expected) in [
+        (
+            QueryFlags { having: Some("num > 5"), ..flags },
+            "\
+`num` is neither a key nor aggregated
+ --> --having:1:1
+  |
+1 | num > 5
+  | ^^^ did you mean `sum`?",
+        ),
+        (
+            QueryFlags { slide: five_minutes, ..flags },
+            "\
+between such windows records would be lost
+ --> --slide:1:1
+  |
+1 | 5m
+  | ^^ expected at most the size, 1m",
+        ),
+        (
+            QueryFlags { size: None, slide: five_minutes, ..flags },
+            "\
+there is no window to slide
+ --> --slide:1:1
+  |
+1 | 5m
+  | ^^ expected --size too",
+        ),
+        (
+            QueryFlags { select: &["count(*) AS n extra".to_owned()], ..flags },
+            "\
+`extra` does not belong here
+ --> aggregates:1:15
+  |
+1 | count(*) AS n extra
+  |               ^^^^^ expected ',' or the end",
+        ),
+    ] {
+        let error = flags.compile(&mut Projection::default()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,153 @@
+//! Groups records by event time and aggregates each window.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use highwater_core::cli::{self, IoArgs, Run, UsageError};
+use highwater_core::line::Projection;
+use highwater_core::query::{Plan, QueryFlags, builtin_names, builtins};
+use highwater_core::time::TimeDelta;
+use highwater_core::window::WindowOperator;
+
+/// Aggregate records over event-time windows
+///
+/// Reads records and writes one row for each window and group as soon as the watermark (the
+/// greatest event time so far, minus the delay) reaches the window's end. Records that come
+/// after that are late: counted, and kept by --late. Without --watermark, windows close at the
+/// end of the input.
+#[derive(Debug, Parser)]
+#[command(name = "window", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  parse access.log | window --size 1m --by status_code 'count(*) AS n, avg(bytes) AS size'
+  parse app.json | window --query response_time --query error_rate --late late.ndjson
+  window --input app.json --sql \"SELECT window, service, max(response_time) AS worst
+      FROM logs WATERMARK timestamp DELAY OF INTERVAL 5 MINUTES
+      GROUP BY window(timestamp, '1 minute'), service\"
+  tail -F app.json | window --size 10s --watermark 2s 'count(*) AS n'
+
+--query list names the built-in queries; --query log-analysis runs eight of them in one pass.")]
+struct Args {
+    /// What to compute, such as 'count(*) AS n, avg(bytes) AS mean'
+    #[arg(value_name = "AGGREGATES", conflicts_with_all = ["query", "sql"])]
+    select: Vec<String>,
+
+    /// A built-in query's name or a file of SQL; may be repeated, all run in one pass
+    #[arg(long, value_name = "NAME|FILE")]
+    query: Vec<String>,
+
+    /// A query as SQL text
+    #[arg(long, value_name = "TEXT", conflicts_with = "query")]
+    sql: Option<String>,
+
+    #[command(flatten)]
+    plan: PlanArgs,
+
+    /// How far the watermark stays behind the greatest event time; overrides a query's own
+    #[arg(long, value_name = "DURATION")]
+    watermark: Option<TimeDelta>,
+
+    /// The field that holds the event time: RFC 3339, YYYY-MM-DD hh:mm:ss in UTC, or an epoch
+    #[arg(long, value_name = "FIELD", default_value = "timestamp")]
+    time: String,
+
+    /// Keep late records, as they came, with `late_by` in seconds
+    #[arg(long, value_name = "FILE")]
+    late: Option<PathBuf>,
+
+    /// Read these files, directories or patterns instead of stdin
+    #[arg(long, value_name = "FILE")]
+    input: Vec<PathBuf>,
+
+    #[command(flatten)]
+    io: IoArgs,
+}
+
+/// The parts of a query that are given as flags.
+#[derive(clap::Args, Debug)]
+struct PlanArgs {
+    /// Length of a window, such as 30s or 5m; without it, totals over all input
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["query", "sql"])]
+    size: Option<TimeDelta>,
+
+    /// Distance between the starts of windows; without it, the size
+    #[arg(long, value_name = "DURATION", requires = "size", conflicts_with_all = ["query", "sql"])]
+    slide: Option<TimeDelta>,
+
+    /// Shift of all windows against the epoch
+    #[arg(long, value_name = "DURATION", requires = "size", conflicts_with_all = ["query", "sql"])]
+    start: Option<TimeDelta>,
+
+    /// Keys to group by, such as `service,status_code`
+    #[arg(long, value_name = "KEYS", conflicts_with_all = ["query", "sql"])]
+    by: Vec<String>,
+
+    /// Take only records for which this is true
+    #[arg(long = "where", value_name = "EXPR", conflicts_with_all = ["query", "sql"])]
+    filter: Option<String>,
+
+    /// Print only rows for which this is true
+    #[arg(long, value_name = "EXPR", conflicts_with_all = ["query", "sql"])]
+    having: Option<String>,
+}
+
+fn main() -> ExitCode {
+    cli::main(run)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "cli::main hands them over")]
+fn run(args: Args) -> anyhow::Result<()> {
+    if args.query.iter().any(|name| name == "list") {
+        return cli::print(&(builtin_names().collect::<Vec<_>>().join("\n") + "\n"));
+    }
+    let mut projection = Projection::default();
+    let plans = plans(&args, &mut projection)?;
+    let mut operator =
+        WindowOperator::new(plans, projection).map_err(|error| UsageError(error.to_string()))?;
+    Run::new("window", &args.io).files(&args.input).late(args.late.as_deref()).drive(&mut operator)
+}
+
+fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> {
+    let mut plans = Vec::new();
+    for (name, text) in texts(args)? {
+        let plan = Plan::compile(&text, name.as_deref(), &args.time, projection);
+        let mut plan = plan.map_err(|error| UsageError(error.to_string()))?;
+        plan.delay = args.watermark.or(plan.delay);
+        plans.push(plan);
+    }
+    if args.query.is_empty() && args.sql.is_none() && !args.select.is_empty() {
+        let flags = QueryFlags {
+            select: &args.select,
+            size: args.plan.size,
+            slide: args.plan.slide,
+            start: args.plan.start,
+            watermark: args.watermark,
+            by: &args.plan.by,
+            filter: args.plan.filter.as_deref(),
+            having: args.plan.having.as_deref(),
+            time_field: &args.time,
+        };
+        plans.push(flags.compile(projection).map_err(|error| UsageError(error.to_string()))?);
+    }
+    Ok(plans)
+}
+
+/// The names and texts of the queries that are given as SQL.
+fn texts(args: &Args) -> anyhow::Result<Vec<(Option<String>, String)>> {
+    let mut texts: Vec<_> = args.sql.iter().map(|text| (None, text.clone())).collect();
+    for query in &args.query {
+        let path = Path::new(query);
+        if query.contains('/') || path.extension().is_some_and(|extension| extension == "sql") {
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {query}"))?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            texts.push((Some(name), text));
+        } else {
+            let known = builtins(query).map_err(|error| UsageError(error.to_string()))?;
+            texts
+                .extend(known.iter().map(|&(name, text)| (Some(name.to_owned()), text.to_owned())));
+        }
+    }
+    Ok(texts)
+}
