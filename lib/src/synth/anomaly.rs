@@ -17,7 +17,7 @@ pub struct Anomaly {
     pub kind: AnomalyKind,
     /// Event time from the start of the stream.
     pub offset: TimeDelta,
-    /// How long it lasts; more than nothing.
+    /// How long it lasts; at least a millisecond.
     pub length: TimeDelta,
 }
 
@@ -99,7 +99,7 @@ pub enum ParseAnomalyError {
     #[error("offset {0:?} is negative; it counts from the start of the stream")]
     NegativeOffset(String),
     /// It would not last.
-    #[error("length {0:?} is not more than 0s")]
+    #[error("length {0:?} is less than 1ms")]
     NoLength(String),
     /// There is no such key for this kind.
     #[error("{kind} has no key {key:?}; it has {keys}", keys = key_names(kind))]
@@ -212,7 +212,7 @@ fn offset_of(text: &str) -> Result<TimeDelta, ParseAnomalyError> {
 
 fn length_of(text: &str) -> Result<TimeDelta, ParseAnomalyError> {
     let length: TimeDelta = text.parse().map_err(ParseAnomalyError::Length)?;
-    if length <= TimeDelta::ZERO {
+    if length < TimeDelta::from_micros(1_000) {
         return Err(ParseAnomalyError::NoLength(text.to_owned()));
     }
     Ok(length)
@@ -344,7 +344,7 @@ mod tests {
                 "length: no known unit in duration \"5\"; write it like 250ms, 90s, 1h30m, 2d or '5 minutes'",
             ),
             ("ddos@-1m+1m", "offset \"-1m\" is negative; it counts from the start of the stream"),
-            ("ddos@1m+0s", "length \"0s\" is not more than 0s"),
+            ("ddos@1m+0s", "length \"0s\" is less than 1ms"),
             (
                 "ddos@1m+1m,factor=2",
                 "ddos has no key \"factor\"; it has ip_address, per_minute, users, service",

@@ -164,7 +164,7 @@ impl Arrivals {
         let carried_beyond = |record: &Record| {
             upcoming - record.millis() > longest && greatest - record.millis() >= shortest
         };
-        let reached = self.held.range(..=(upcoming, u64::MAX));
-        reached.into_iter().find(|(_, record)| carried_beyond(record)).map(|(key, _)| *key)
+        let mut passed = self.held.range(..=(upcoming, u64::MAX));
+        passed.find(|(_, record)| carried_beyond(record)).map(|(key, _)| *key)
     }
 }

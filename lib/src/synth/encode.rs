@@ -13,7 +13,7 @@ const SLOW_MILLIS: u32 = 1_000;
 /// Longest line that is to be expected, so that space is found once.
 const LINE: usize = 384;
 
-/// Appends a record as one line of JSON with its newline.
+/// Appends a record as one line of JSON, without a newline.
 ///
 /// A log has the ten fields of the log schema, an event the six of the event
 /// schema, in the schema's order and in normal form, so that `parse` copies
@@ -55,8 +55,8 @@ fn write_log(log: &LogRecord, catalogue: &Catalogue, out: &mut Vec<u8>) {
     put(out, &[b",\"status_code\":"]);
     json::write_int(failure.map_or(200, |failure| failure.status).into(), out);
     match failure {
-        Some(failure) => put(out, &[b",\"error_code\":\"", failure.code.as_bytes(), b"\"}\n"]),
-        None => put(out, &[b",\"error_code\":null}\n"]),
+        Some(failure) => put(out, &[b",\"error_code\":\"", failure.code.as_bytes(), b"\"}"]),
+        None => put(out, &[b",\"error_code\":null}"]),
     }
 }
 
@@ -72,7 +72,7 @@ fn write_event(event: &EventRecord, out: &mut Vec<u8>) {
     json::write_int(event.session.into(), out);
     put(out, &[b"\",\"ip_address\":\"192.168.1."]);
     json::write_int(event.host.into(), out);
-    put(out, &[b"\"}\n"]);
+    put(out, &[b"\"}"]);
 }
 
 /// Appends the time of a record as its own field spells it.
@@ -97,8 +97,8 @@ pub(super) fn write_time(millis: i64, out: &mut Vec<u8>) {
 pub(super) fn write_user(user: u32, out: &mut Vec<u8>) {
     let number = u64::from(user) + 1;
     let padding: &[u8] = match number {
-        ..10 => b"user_00",
-        ..100 => b"user_0",
+        0..=9 => b"user_00",
+        10..=99 => b"user_0",
         _ => b"user_",
     };
     out.extend_from_slice(padding);
@@ -171,8 +171,7 @@ mod tests {
                 r#"{"timestamp":"2025-09-12T00:00:00.123Z","level":"INFO","service":"auth","#,
                 r#""message":"POST /v1/logout completed in 120 ms","ip_address":"192.0.2.17","#,
                 r#""user_id":"user_001","request_id":"req_0123456789abcdef","response_time":0.12,"#,
-                r#""status_code":200,"error_code":null}"#,
-                "\n"
+                r#""status_code":200,"error_code":null}"#
             )
         );
     }
@@ -205,8 +204,7 @@ mod tests {
             line(Record::Event(event)),
             concat!(
                 r#"{"timestamp":1757635200123,"user_id":"user_003","action":"purchase","#,
-                r#""value":100.0,"session_id":"session_17","ip_address":"192.168.1.254"}"#,
-                "\n"
+                r#""value":100.0,"session_id":"session_17","ip_address":"192.168.1.254"}"#
             )
         );
     }

@@ -45,7 +45,7 @@ impl Extra {
             place,
             sent: 0,
             random,
-            total: (during.millis() * per_minute).div_ceil(60_000),
+            total: (u128::from(during.millis()) * u128::from(per_minute)).div_ceil(60_000) as u64,
             ticks: Ticks::every(during.start, 60_000, per_minute),
             address,
             users,

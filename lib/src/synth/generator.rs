@@ -21,8 +21,10 @@ use super::truth;
 /// let start = Timestamp::from_micros(1_757_635_200_000_000);
 /// let mut generator = Generator::new(&Config::new(Stream::Logs, start))?;
 /// let (mut lines, mut truth) = (Vec::new(), Vec::new());
-/// while generator.next_line(&mut lines, &mut truth) {}
-/// assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 1_000);
+/// while generator.next_line(&mut lines, &mut truth) {
+///     lines.push(b'\n');
+/// }
+/// assert_eq!(generator.lines(), 1_000);
 /// assert!(truth.is_empty(), "nothing was injected");
 /// # Ok::<(), highwater_core::synth::ConfigError>(())
 /// ```
@@ -88,12 +90,12 @@ impl Generator {
         }
     }
 
-    /// Appends the next line to `lines`, and to `truth` the lines, if any,
-    /// that the truth file should then have; see [`synth`](crate::synth) for
-    /// their shapes. Returns false, having appended nothing to `lines`, at the
-    /// end of the stream.
+    /// Appends the next line to `line`, without a newline, and to `truth` the
+    /// whole lines, if any, that the truth file should then have; see
+    /// [`synth`](crate::synth) for their shapes. Returns false, having appended
+    /// nothing, at the end of the stream.
     #[inline]
-    pub fn next_line(&mut self, lines: &mut Vec<u8>, truth: &mut Vec<u8>) -> bool {
+    pub fn next_line(&mut self, line: &mut Vec<u8>, truth: &mut Vec<u8>) -> bool {
         if self.lines == 0 {
             truth.append(&mut self.anomalies);
         }
@@ -103,7 +105,7 @@ impl Generator {
         };
         let Some(Arrival { record, late_by }) = arrival else { return false };
         self.lines += 1;
-        encode::write_line(&record, &self.catalogue, lines);
+        encode::write_line(&record, &self.catalogue, line);
         if let Some(late_by) = late_by {
             truth::write_late(self.lines, &record, late_by, truth);
         }

@@ -189,8 +189,9 @@ fn attacker(asked: Option<IpAddr>, place: usize) -> IpAddr {
 
 /// The next `count` numbers.
 fn take(next: &mut u32, count: u32) -> Range<u32> {
-    let first = *next;
-    *next = first.saturating_add(count);
+    // Only thousands of attacks could use up the numbers; then they share.
+    let first = (*next).min(u32::MAX - count);
+    *next = first + count;
     first..*next
 }
 

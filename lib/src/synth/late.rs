@@ -48,9 +48,9 @@ impl FromStr for Late {
     type Err = ParseLateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let shape = || ParseLateError::Shape(text.to_owned());
-        let (share_text, range) = text.split_once(':').ok_or_else(shape)?;
-        let (shortest, longest) = range.split_once("..").ok_or_else(shape)?;
+        let malformed = || ParseLateError::Shape(text.to_owned());
+        let (share_text, range) = text.split_once(':').ok_or_else(malformed)?;
+        let (shortest, longest) = range.split_once("..").ok_or_else(malformed)?;
         let share: Share = share_text.parse().map_err(ParseLateError::Share)?;
         if share == Share::ALL {
             return Err(ParseLateError::All(share_text.to_owned()));

@@ -113,7 +113,7 @@ mod tests {
         let drawn: Vec<u64> = (0..4).map(|_| random.below(1_000_000)).collect();
         assert_eq!(drawn, [697_316, 204_357, 777_991, 184_939]);
         let times = random.log_normal(100.0, 0.5);
-        assert_eq!(times.to_bits(), 0);
+        assert_eq!(times.to_bits(), 4_634_282_614_163_832_880);
     }
 
     #[test]

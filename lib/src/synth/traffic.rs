@@ -74,16 +74,15 @@ impl Traffic {
         let extra = self.extras.iter_mut().find(|extra| extra.upcoming() == Some(millis))?;
         let origin = extra.advance();
         let request = self.requests.of_extra(extra.place, extra.sent);
-        Some(if let Some(sessions) = &self.sessions {
-            sessions.busy_event(&mut extra.random, millis, origin.user)
-        } else {
-            let mut log = draft(&mut extra.random, &self.catalogue, millis, origin, request);
-            if let Some(service) = extra.service {
-                answer(&mut extra.random, &self.catalogue, service, &mut log);
-            }
-            self.effects.apply(&mut log, &self.catalogue);
-            Record::Log(log)
-        })
+        if let Some(sessions) = &self.sessions {
+            return Some(sessions.busy_event(&mut extra.random, millis, origin.user));
+        }
+        let mut log = draft(&mut extra.random, &self.catalogue, millis, origin, request);
+        if let Some(service) = extra.service {
+            answer(&mut extra.random, &self.catalogue, service, &mut log);
+        }
+        self.effects.apply(&mut log, &self.catalogue);
+        Some(Record::Log(log))
     }
 
     #[inline]

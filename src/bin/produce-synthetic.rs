@@ -1,0 +1,250 @@
+//! Makes test streams with known truth.
+#![allow(clippy::doc_markdown, reason = "the docs of arguments are help texts")]
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use highwater_core::cli::{self, UsageError};
+use highwater_core::stream::Output;
+use highwater_core::synth::{Amount, Anomaly, Config, Generator, Late, Rate, Stream};
+use highwater_core::time::{TimeDelta, Timestamp};
+
+/// Make a test stream with known truth
+///
+/// Writes made-up records to stdout, one JSON object a line. Nothing sleeps: --rate spaces event
+/// times. The same flags, --seed and --start give the same bytes on every machine.
+#[derive(Debug, Parser)]
+#[command(name = "produce-synthetic", version, max_term_width = 100)]
+#[command(after_help = AFTER_HELP)]
+struct Args {
+    /// What to make
+    #[arg(value_name = "STREAM")]
+    stream: Kind,
+
+    /// So many ordinary records; what anomalies add comes on top [default: 1000]
+    #[arg(long, value_name = "N", conflicts_with = "duration")]
+    count: Option<u64>,
+
+    /// Records for so long, in event time
+    #[arg(long, value_name = "DURATION")]
+    duration: Option<TimeDelta>,
+
+    /// Ordinary records a second of event time [default: 50 logs, 10 events]
+    #[arg(long, value_name = "RATE")]
+    rate: Option<Rate>,
+
+    /// Chooses another stream of the same kind
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Event time of the first record, such as 2025-09-12T00:00:00Z [default: the beginning of
+    /// the present minute; late-data: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    start: Option<Timestamp>,
+
+    /// Number of services in logs: auth, gateway, catalog and so on [default: 8]
+    #[arg(long, value_name = "N")]
+    services: Option<u16>,
+
+    /// Number of users: user_001 and so on [default: 10 for each record a second, at least 100]
+    #[arg(long, value_name = "N")]
+    users: Option<u32>,
+
+    /// Shuffle the order of arrival, so that no record is further behind the greatest event time
+    /// before it
+    #[arg(long, value_name = "DURATION")]
+    out_of_order: Option<TimeDelta>,
+
+    /// Hold this share of the records back, until they are this late: 2%:1m..20m
+    #[arg(long, value_name = "SHARE:MIN..MAX")]
+    late: Option<Late>,
+
+    /// Inject an anomaly (repeatable): KIND@OFFSET+LENGTH[,key=value…]
+    #[arg(long = "anomaly", value_name = "ANOMALY")]
+    anomalies: Vec<Anomaly>,
+
+    /// Write what was injected: each anomaly, and each late record by its line
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Anomalies, their keys (with defaults), and the rule that should find them:
+  error-spike    service, rate=60%                        error_rate_spike
+  latency        service, factor=5                        response_time_anomaly
+  ddos           ip_address, per_minute=300, users=2,     ddos (and user_burst for those users)
+                 service
+  suspicious-ip  ip_address, per_minute=600               suspicious_ip
+  user-burst     user_id, per_minute=30 (logs, events)    user_burst
+  silence        service                                  silence
+Services, addresses and users that are not given depend on the place among the anomalies. A short
+attack is denser, so that it is found in whatever windows it falls. silence is found if it covers a
+whole minute (2m always do), latency after three minutes of stream.
+
+Without anomalies, ddos, suspicious_ip and user_burst have nothing to find while there are at
+least 10 users for each record a second (the default). error_rate_spike needs 20 records a second
+for 8 services, else a few errors are a spike.
+
+Examples:
+  produce-synthetic logs --duration 2h --start 2025-09-12T00:00:00Z > logs.ndjson
+  produce-synthetic logs --duration 2h --anomaly error-spike@20m+3m,service=auth \\
+      --anomaly ddos@1h+2m --truth truth.ndjson | window --query log-analysis | detect
+  produce-synthetic logs --duration 2h --out-of-order 30s --late 2%:1m..20m --truth truth.ndjson |
+      window --query error_rate --watermark 30s --late late.ndjson
+  produce-synthetic events --count 1000 --rate 10 --users 5 |
+      emit --kafka localhost:9092 --topic user-events --key user_id";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// Requests to services: the ten fields of the log schema
+    Logs,
+    /// Actions of users: timestamp, user_id, action, value, session_id, ip_address
+    Events,
+    /// Three clicks: of now, 5 and 15 minutes old
+    LateData,
+}
+
+fn main() -> ExitCode {
+    cli::main(|args: Args| {
+        let mut generator =
+            Generator::new(&args.config()?).map_err(|error| UsageError(error.to_string()))?;
+        produce(&mut generator, args.truth.as_deref())
+    })
+}
+
+impl Args {
+    fn config(&self) -> anyhow::Result<Config> {
+        if matches!(self.stream, Kind::LateData) {
+            self.check_late_data()?;
+            return Ok(Config::new(
+                Stream::LateData,
+                match self.start {
+                    Some(start) => start,
+                    None => now()?,
+                },
+            ));
+        }
+        let stream = match self.stream {
+            Kind::Events => Stream::Events,
+            Kind::Logs | Kind::LateData => Stream::Logs,
+        };
+        let start = match self.start {
+            Some(start) => start,
+            None => minute_of(now()?),
+        };
+        let default = Config::new(stream, start);
+        let amount = match (self.count, self.duration) {
+            (Some(count), _) => Amount::Records(count),
+            (None, Some(duration)) => Amount::Duration(duration),
+            (None, None) => default.amount,
+        };
+        Ok(Config {
+            seed: self.seed,
+            amount,
+            rate: self.rate,
+            services: self.services.unwrap_or(default.services),
+            users: self.users,
+            out_of_order: self.out_of_order.unwrap_or_default(),
+            late: self.late,
+            anomalies: self.anomalies.clone(),
+            ..default
+        })
+    }
+
+    /// Refuses flags that would have no effect.
+    fn check_late_data(&self) -> Result<(), UsageError> {
+        let given = [
+            ("--count", self.count.is_some()),
+            ("--duration", self.duration.is_some()),
+            ("--rate", self.rate.is_some()),
+            ("--services", self.services.is_some()),
+            ("--users", self.users.is_some()),
+            ("--out-of-order", self.out_of_order.is_some()),
+            ("--late", self.late.is_some()),
+            ("--anomaly", !self.anomalies.is_empty()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(UsageError(format!(
+                "late-data is always the same three events; {flag} has no meaning for it"
+            ))),
+        }
+    }
+}
+
+/// Writes the whole stream, and the truth about it where that is wanted.
+fn produce(generator: &mut Generator, truth: Option<&Path>) -> anyhow::Result<()> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().context("cannot use stdout")?;
+    let mut out = Output::new(Box::new(File::from(stdout)), Box::new(|_| {}));
+    let mut truth = truth.map(Truth::create).transpose()?;
+    let mut known = Vec::new();
+    let written = loop {
+        if !generator.next_line(out.row(), &mut known) {
+            break out.flush();
+        }
+        if let Err(error) = out.finish_row() {
+            break Err(error);
+        }
+        if let Some(truth) = &mut truth {
+            truth.write(&known)?;
+        }
+        known.clear();
+    };
+    if let Some(truth) = truth {
+        truth.finish()?;
+    }
+    match written {
+        Err(error) if !error.is_reader_gone() => Err(error.into()),
+        // A reader that has seen enough, such as `head`, is no error.
+        _ => Ok(()),
+    }
+}
+
+/// The truth file.
+struct Truth {
+    name: String,
+    file: BufWriter<File>,
+}
+
+impl Truth {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let file = File::create(path).with_context(|| format!("cannot create {name}"))?;
+        Ok(Self { name, file: BufWriter::new(file) })
+    }
+
+    fn write(&mut self, lines: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(lines);
+        self.explain(written)
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        let written = self.file.flush();
+        self.explain(written)
+    }
+
+    fn explain(&self, written: io::Result<()>) -> anyhow::Result<()> {
+        written.with_context(|| format!("cannot write to {}", self.name))
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text.as_bytes())
+        .ok_or_else(|| "it is no time; write it like 2025-09-12T00:00:00Z".to_owned())
+}
+
+fn now() -> anyhow::Result<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Timestamp::from_micros(i64::try_from(since.as_micros())?))
+}
+
+fn minute_of(time: Timestamp) -> Timestamp {
+    const MINUTE: i64 = 60_000_000;
+    Timestamp::from_micros(time.micros - time.micros.rem_euclid(MINUTE))
+}
