@@ -266,11 +266,18 @@ impl Scanner {
         for index in 0..self.shape.steps.len() {
             let step = self.shape.steps[index];
             let text_end = step.text_end as usize;
-            if !line[at..].starts_with(&self.shape.text[text_start..text_end]) {
+            if !begins_with(&line[at..], &self.shape.text[text_start..text_end]) {
                 return self.scan_members(line, at, index);
             }
             let start = json::skip_blanks(line, at + text_end - text_start);
-            let value = scan_value(line, start, 1)?;
+            let value = if line.get(start) == Some(&b'"') {
+                // The commonest kind, kept out of the call.
+                let StringEnd { end, escaped } = scan_string(line, start)?;
+                let kind = if escaped { Kind::EscapedStr } else { Kind::Str };
+                Field { kind, start: start as u32, end: end as u32 }
+            } else {
+                scan_value(line, start, 1)?
+            };
             self.found(at as u32 + step.key, value, step.slot, step.head);
             at = value.end as usize;
             text_start = text_end;
@@ -381,6 +388,9 @@ impl Scanner {
                 continue;
             }
             let mut value = self.fields[usize::from(path.head)];
+            if value.kind != Kind::Object {
+                continue;
+            }
             for step in &path.steps[1..] {
                 value = match value.kind {
                     Kind::Object => find_member(line, value, step, &mut self.scratch)?,
@@ -391,6 +401,26 @@ impl Scanner {
         }
         Ok(())
     }
+}
+
+/// As `starts_with`; a call to `memcmp` would cost more than most of the short
+/// texts between values take to compare.
+#[inline]
+fn begins_with(line: &[u8], text: &[u8]) -> bool {
+    let word = |bytes: &[u8], at: usize| {
+        bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|word| u64::from_le_bytes(*word))
+    };
+    let length = text.len();
+    if length > line.len() || length > 24 {
+        return line.starts_with(text);
+    }
+    if length < 8 {
+        return line[..length].iter().eq(text);
+    }
+    // Two or three words, the last two of which may overlap.
+    (length <= 16 || word(line, 8) == word(text, 8))
+        && word(line, 0) == word(text, 0)
+        && word(line, length - 8) == word(text, length - 8)
 }
 
 /// The last member called `key` of an object that has been validated.
@@ -657,6 +687,20 @@ mod tests {
         ] {
             let error = scan(&["a"], line).unwrap_err();
             assert_eq!((error.reason, error.at), (reason, at), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn short_texts_are_compared_whole() {
+        let text = b"abcdefghijklmnopqrstuvwxyz012345";
+        for length in 0..text.len() {
+            assert!(begins_with(text, &text[..length]));
+            assert!(!begins_with(&text[..length], &text[..=length]));
+            for changed in 0..length {
+                let mut other = *text;
+                other[changed] ^= 1;
+                assert!(!begins_with(&other, &text[..length]), "{changed} of {length}");
+            }
         }
     }
 
