@@ -17,7 +17,7 @@ pub enum ParseTimeDeltaError {
     /// There is no number where one belongs.
     #[error("no number in duration {0:?}; write it like 90s, 1h30m or '5 minutes'")]
     NoNumber(String),
-    /// The unit is missing, or none of those in [`UNITS`].
+    /// The unit is missing, or no known one.
     #[error("no known unit in duration {0:?}; write it like 250ms, 90s, 1h30m, 2d or '5 minutes'")]
     NoUnit(String),
     /// Longer than 292,000 years, or finer than a microsecond.

@@ -2,7 +2,7 @@
 //!
 //! Three parts that know nothing of one another: a clock ([`Watermark`]), an
 //! assigner of times to windows ([`Windows`]), and accumulators
-//! ([`crate::aggregate`]). [`WindowOperator`] puts them together.
+//! (`aggregate`). [`WindowOperator`] puts them together.
 //!
 //! Windows are half-open, `[start, end)`, and are closed exactly when the
 //! watermark has reached `end`. A record never enters a closed window.
