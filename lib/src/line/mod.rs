@@ -11,14 +11,18 @@
 //! | `"@source"` | first key of a record with provenance | `{"@source":{"path":"access.log","offset":1234},…}` |
 
 mod control;
+mod grammar;
 pub mod json;
+mod projection;
 mod reader;
 mod reject;
 mod scan;
 mod value;
 
 pub use control::{Control, ParseControlError, Start};
+pub use grammar::{Field, Kind, ScanError};
+pub use projection::Projection;
 pub use reader::{Line, LineReader};
 pub use reject::Reason;
-pub use scan::{Field, Kind, Member, Projection, ScanError, Scanner};
+pub use scan::{Member, Scanner};
 pub use value::Value;

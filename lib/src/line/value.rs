@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 
 use bumpalo::Bump;
 
+use super::grammar::{Field, Kind};
 use super::json;
-use super::scan::{Field, Kind};
 use crate::time::Timestamp;
 
 /// A value, borrowed from a record or computed.

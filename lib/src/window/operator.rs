@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use super::assigner::Windows;
 use super::running::{Fate, Record, RunningQuery};
 use super::watermark::Watermark;
-use crate::line::{Field, Kind, Line, Projection, Reason, Scanner, Value, json};
+use crate::line::{Kind, Line, Projection, Reason, Scanner, Value, json};
 use crate::query::{Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
@@ -240,7 +240,7 @@ impl Operator for WindowOperator {
         }
         let time = match self.event_time(line.bytes) {
             Ok(time) => Some(time),
-            Err(Reason::NoTimestamp) if !self.needs_time => None,
+            Err(_) if !self.needs_time => None,
             Err(reason) => return self.reject_time(reason, line, out),
         };
         self.arena.reset();
@@ -252,10 +252,10 @@ impl Operator for WindowOperator {
         if let (Some(time), Some(value)) = (time, values.get_mut(self.time_slot)) {
             *value = Value::Time(time);
         }
-        let spellings = arena.alloc_slice_fill_iter(fields().map(|f| spelling(f, line.bytes)));
         let context = Context { slots: values, arena, casts_failed: &self.casts_failed };
         let micros = time.map_or(0, |time| time.micros);
-        let record = Record { context, spellings, time: micros, sequence: self.sequence };
+        let record =
+            Record { context, scanner, line: line.bytes, time: micros, sequence: self.sequence };
         self.sequence += 1;
         self.late.clear();
         for (index, query) in self.queries.iter_mut().enumerate() {
@@ -328,14 +328,5 @@ impl Operator for WindowOperator {
             state_bytes: self.queries.iter().map(|query| query.size() as u64).sum(),
             queries: self.queries.iter().map(|query| query.stats.clone()).collect(),
         });
-    }
-}
-
-/// The text of a number, which a key is printed as.
-#[inline]
-fn spelling(field: Field, line: &[u8]) -> &[u8] {
-    match field.kind {
-        Kind::Int | Kind::Float => field.text(line),
-        _ => b"",
     }
 }

@@ -8,8 +8,8 @@ use super::assigner::Windows;
 use super::pane::Pane;
 use super::row::write_rows;
 use super::watermark::Watermark;
-use crate::line::Value;
-use crate::query::{Context, Plan};
+use crate::line::{Kind, Scanner, Value};
+use crate::query::{Context, Expr, Plan};
 use crate::stream::{Output, QueryStats, RestoreError, SnapshotReader, SnapshotWriter, StageError};
 
 /// A record as a query sees it.
@@ -17,8 +17,9 @@ use crate::stream::{Output, QueryStats, RestoreError, SnapshotReader, SnapshotWr
 pub(super) struct Record<'a> {
     /// Its values, by the plan's slots.
     pub(super) context: Context<'a>,
-    /// The JSON text of its numbers, by the same slots; empty for the rest.
-    pub(super) spellings: &'a [&'a [u8]],
+    /// Where those stand in its line, by the same slots.
+    pub(super) scanner: &'a Scanner,
+    pub(super) line: &'a [u8],
     /// Event time in microseconds; of no matter where there are no windows.
     pub(super) time: i64,
     /// Its number, counted over the whole input.
@@ -254,15 +255,15 @@ impl RunningQuery {
     }
 }
 
-/// Prints a key as it is spelled in the record, so that 1.0 stays 1.0.
+/// Prints a key. A number is printed as it is spelled in the record, so that
+/// 1.0 stays 1.0.
 #[cold]
-fn write_key_text(expr: &crate::query::Expr, record: &Record<'_>, text: &mut Vec<u8>) {
-    if let crate::query::Expr::Slot(slot) = expr
-        && let Some(spelling) = record.spellings.get(*slot)
-        && !spelling.is_empty()
-    {
-        text.extend_from_slice(spelling);
-    } else {
-        expr.eval(&record.context).write(text);
+fn write_key_text(expr: &Expr, record: &Record<'_>, text: &mut Vec<u8>) {
+    if let Expr::Slot(slot) = expr {
+        let field = record.scanner.field(*slot);
+        if matches!(field.kind, Kind::Int | Kind::Float) {
+            return text.extend_from_slice(field.text(record.line));
+        }
     }
+    expr.eval(&record.context).write(text);
 }
