@@ -57,7 +57,7 @@ pub enum JsonError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     /// It has no time, or null.
-    #[error("no timestamp")]
+    #[error("none of timestamp, @timestamp, time, ts, t, date")]
     NoTimestamp,
     /// Its time cannot be read.
     #[error("no time that can be read in {}", ALIASES[0].1.get(.slot.wrapping_sub(1)).unwrap_or(&NAMES[0]))]
