@@ -94,6 +94,6 @@ fn main() -> ExitCode {
         if let Some(path) = args.textfile {
             export = export.with_sink(Box::new(Textfile::new(path, args.every)?));
         }
-        Run::new("export-prom", &args.io).files(&args.files).drive(&mut export)
+        Run::new("export-prom", &args.io).files(&args.files).end_of_stream().drive(&mut export)
     })
 }

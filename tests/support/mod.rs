@@ -1,16 +1,17 @@
 //! What the tests that run the programs have in common.
 
 #![allow(dead_code, reason = "each test program compiles this module and uses its own part of it")]
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
+pub mod process;
 pub mod rows;
+pub mod stages;
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
-
-use assert_cmd::Command;
+use std::process::{Command, ExitStatus};
 
 /// A program that has ended, and what it said.
 ///
@@ -35,13 +36,8 @@ pub struct Ran {
 /// If the program cannot be run, or writes what is not UTF-8.
 #[track_caller]
 pub fn run<A: AsRef<OsStr>>(path: &str, args: impl IntoIterator<Item = A>, stdin: &[u8]) -> Ran {
-    let mut command = Command::new(path);
-    command.args(args).write_stdin(stdin);
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("HIGHWATER_")) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = assert_cmd::Command::from_std(command(path, args));
+    command.write_stdin(stdin);
     let description = format!("{command:?}");
     let output = command.output().unwrap_or_else(|error| panic!("{description}: {error}"));
     let text = |bytes| String::from_utf8(bytes).expect("programs write UTF-8");
@@ -51,6 +47,18 @@ pub fn run<A: AsRef<OsStr>>(path: &str, args: impl IntoIterator<Item = A>, stdin
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     }
+}
+
+/// A command whose environment has no variables that configure the programs.
+pub fn command<A: AsRef<OsStr>>(path: &str, args: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(path);
+    command.args(args);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("HIGHWATER_")) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 impl Ran {
@@ -87,7 +95,9 @@ impl fmt::Display for Ran {
 /// As much of an output as a person would read.
 fn beginning(text: &str) -> String {
     const LINES: usize = 40;
-    let mut lines: Vec<String> = text.lines().take(LINES).map(str::to_owned).collect();
+    const COLUMNS: usize = 1_000;
+    let cut = |line: &str| line.chars().take(COLUMNS).collect();
+    let mut lines: Vec<String> = text.lines().take(LINES).map(cut).collect();
     let rest = text.lines().count() - lines.len();
     if rest > 0 {
         lines.push(format!("… and {rest} lines more"));

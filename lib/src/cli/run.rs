@@ -19,12 +19,13 @@ pub struct Run<'a> {
     files: &'a [PathBuf],
     late: Option<&'a Path>,
     accept_control: bool,
+    writes_stream: bool,
 }
 
 impl<'a> Run<'a> {
     /// A run of `stage` over stdin.
     pub fn new(stage: &'static str, io: &'a IoArgs) -> Self {
-        Self { stage, io, files: &[], late: None, accept_control: true }
+        Self { stage, io, files: &[], late: None, accept_control: true, writes_stream: true }
     }
 
     /// Reads these files, directories and patterns instead, if there are any.
@@ -38,6 +39,14 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn outside_world(mut self) -> Self {
         self.accept_control = false;
+        self
+    }
+
+    /// Ends the stream: what the stage writes is no NDJSON, so control lines
+    /// have no place in it.
+    #[must_use]
+    pub fn end_of_stream(mut self) -> Self {
+        self.writes_stream = false;
         self
     }
 
@@ -62,7 +71,7 @@ impl<'a> Run<'a> {
         let options = Options {
             max_line: self.io.max_line,
             accept_control: self.accept_control,
-            forward_control: input::is_pipe(stdout),
+            forward_control: self.writes_stream && input::is_pipe(stdout),
         };
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
         let mut out = Output::new(Box::new(stdout), Box::new(move |text| say(stage, text)));

@@ -115,7 +115,7 @@ pub fn drive(
         input,
         out,
         reader: LineReader::new(options.max_line),
-        control: ControlLines { state: ControlState::Undecided, forward: options.forward_control },
+        control: ControlLines::new(options),
         options,
     };
     match driver.run() {
@@ -159,11 +159,13 @@ impl Driver<'_> {
     }
 
     fn end(&mut self) -> Result<Outcome, StageError> {
-        let outcome = if self.control.state == ControlState::Suspended {
-            Outcome::Suspended
-        } else {
-            self.operator.on_end(self.out)?;
-            Outcome::Ended
+        let outcome = match self.control.state {
+            ControlState::Suspended => Outcome::Suspended,
+            ControlState::Ended => Outcome::Ended,
+            _ => {
+                self.operator.on_end(self.out)?;
+                Outcome::Ended
+            }
         };
         self.out.flush()?;
         Ok(outcome)
@@ -198,6 +200,9 @@ impl Driver<'_> {
             {
                 continue;
             }
+            if self.control.state == ControlState::Ended {
+                return Err(behind_the_end(self.out));
+            }
             self.out.stats.records_in += 1;
             if line.fault == Some(Reason::TooLong) {
                 let limit = self.options.max_line;
@@ -222,6 +227,8 @@ enum ControlState {
     Present,
     /// The stream has been suspended.
     Suspended,
+    /// The data have ended and the operator knows.
+    Ended,
 }
 
 struct ControlLines {
@@ -230,6 +237,12 @@ struct ControlLines {
 }
 
 impl ControlLines {
+    fn new(options: &Options) -> Self {
+        let state =
+            if options.accept_control { ControlState::Undecided } else { ControlState::Absent };
+        Self { state, forward: options.forward_control }
+    }
+
     /// Acts on the line if it is a control line; tells whether it was.
     #[cold]
     fn take(
@@ -253,6 +266,9 @@ impl ControlLines {
             }
         };
         match &control {
+            Control::Start(_) if self.state == ControlState::Ended => {
+                return Err(behind_the_end(out));
+            }
             Control::Start(start) => {
                 self.state = ControlState::Present;
                 if start.line.is_some() && operator.is_stateful() {
@@ -267,11 +283,25 @@ impl ControlLines {
             _ => {}
         }
         operator.on_control(&control, out)?;
+        if control == Control::End && self.state != ControlState::Ended {
+            // What the end settles belongs before the line that says it.
+            operator.on_end(out)?;
+            self.state = ControlState::Ended;
+        }
         if self.forward {
             out.control(line);
         }
         Ok(true)
     }
+}
+
+/// The error of a stream that goes on after its end.
+#[cold]
+fn behind_the_end(out: &Output) -> StageError {
+    let (source, number) = (out.source(), out.line_number());
+    StageError::Failed(format!(
+        "{source}:{number}: the stream has ended above this line; read recordings one at a time"
+    ))
 }
 
 #[cfg(test)]
@@ -387,6 +417,41 @@ mod tests {
         let (outcome, blocks) = run(&[&[Some(start)]]);
         assert_eq!(outcome.unwrap(), Outcome::Suspended);
         assert_eq!(blocks, [std::str::from_utf8(start).unwrap()]);
+    }
+
+    #[test]
+    fn the_last_rows_come_before_the_end_line() {
+        let lines = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
+{"a":1}
+{"@":"end"}
+{"@":"barrier","epoch":8}
+"#;
+        let (outcome, blocks) = run(&[&[Some(lines)]]);
+        assert_eq!(outcome.unwrap(), Outcome::Ended);
+        let shown: String = blocks.concat().lines().skip(1).collect();
+        assert_eq!(shown, r#"{"a":1}END{"@":"end"}{"@":"barrier","epoch":8}"#);
+    }
+
+    #[test]
+    fn nothing_goes_on_after_its_end() {
+        let ended = r#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
+{"@":"end"}
+"#;
+        for behind in [r#"{"a":1}"#, ended] {
+            let lines = format!("{ended}{behind}\n").leak().as_bytes();
+            let error = run(&[&[Some(lines)]]).0.unwrap_err();
+            assert!(error.to_string().starts_with("memory:3: the stream has ended"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_outside_world_cannot_forge_control_lines() {
+        let start = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}"#;
+        let mut out = Output::in_memory();
+        let mut input = Pieces { sources: vec![vec![Some(&start[..])]], waits: Rc::default() };
+        let options = Options { accept_control: false, ..Options::default() };
+        drive(&mut Echo, &mut input, &mut out, &options).unwrap();
+        assert_eq!(out.stats.records_in, 1);
     }
 
     #[test]
