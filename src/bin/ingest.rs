@@ -14,7 +14,7 @@ use highwater_core::stage::Ingest;
 #[derive(Debug, Parser)]
 #[command(name = "ingest", version, max_term_width = 100)]
 #[command(after_help = "Examples:
-  ingest /var/log/nginx/access.log* | parse | window --query error_rate
+  ingest $(ls -tr /var/log/nginx/access.log*) | parse | window --query error_rate
   zcat old.gz | ingest | parse")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;

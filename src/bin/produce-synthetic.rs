@@ -82,10 +82,10 @@ Anomalies, their keys (with defaults), and the rule that should find them:
                  service
   suspicious-ip  ip_address, per_minute=600               suspicious_ip
   user-burst     user_id, per_minute=30 (logs, events)    user_burst
-  silence        service                                  silence
+  silence        service                                  (none of the reference's rules)
 Services, addresses and users that are not given depend on the place among the anomalies. A short
-attack is denser, so that it is found in whatever windows it falls. silence is found if it covers a
-whole minute (2m always do), latency after three minutes of stream.
+attack is denser, so that it is found in whatever windows it falls. latency is found after
+three minutes of stream.
 
 Without anomalies, ddos, suspicious_ip and user_burst have nothing to find while there are at
 least 10 users for each record a second (the default). error_rate_spike needs 20 records a second
@@ -97,8 +97,7 @@ Examples:
       --anomaly ddos@1h+2m --truth truth.ndjson | window --query log-analysis | detect
   produce-synthetic logs --duration 2h --out-of-order 30s --late 2%:1m..20m --truth truth.ndjson |
       window --query error_rate --watermark 30s --late late.ndjson
-  produce-synthetic events --count 1000 --rate 10 --users 5 |
-      emit --kafka localhost:9092 --topic user-events --key user_id";
+  produce-synthetic events --count 1000 --rate 10 --users 5 | window --query action_metrics";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Kind {

@@ -16,8 +16,8 @@ use highwater_core::window::WindowOperator;
 ///
 /// Reads records and writes one row for each window and group as soon as the watermark (the
 /// greatest event time so far, minus the delay) reaches the window's end. Records that come
-/// after that are late: counted, and kept by --late. Without --watermark, windows close at the
-/// end of the input.
+/// after that are late: counted, and kept by --late. Without --watermark, or a
+/// WATERMARK in the query, windows close at the end of the input.
 #[derive(Debug, Parser)]
 #[command(name = "window", version, max_term_width = 100)]
 #[command(after_help = "Examples:

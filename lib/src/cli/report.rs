@@ -124,10 +124,15 @@ fn summary(stats: &Stats, seconds: f64) -> String {
         let _ = write!(text, ", {} {}", grouped(figure.count), figure.name.replace('_', " "));
     }
     if let Some(window) = &stats.window {
+        let mut losses = String::new();
         for (name, number) in window.totals() {
             if number > 0 && name != "aggregated" {
-                let _ = write!(text, ", {} {}", grouped(number), name.replace('_', " "));
+                let _ = write!(losses, ", {} {}", grouped(number), name.replace('_', " "));
             }
+        }
+        text.push_str(&losses);
+        if window.queries.len() > 1 && !losses.is_empty() {
+            let _ = write!(text, " (summed over {} queries)", window.queries.len());
         }
     }
     let _ = write!(text, ", {seconds:.1} s");

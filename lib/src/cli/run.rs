@@ -1,6 +1,7 @@
 //! Runs an operator between the files, pipes and signals of a command line.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 use super::input::{self, Sources};
 use super::report::Report;
 use super::signals::Signals;
-use super::{IoArgs, expand_paths, say};
+use super::{IoArgs, UsageError, expand_paths, say};
 use crate::stream::{Operator, Options, Output, SideFile, drive};
 
 /// One run of a stage, as the command line describes it.
@@ -74,6 +75,10 @@ impl<'a> Run<'a> {
             forward_control: self.writes_stream && input::is_pipe(stdout),
         };
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
+        let side_files = [&self.io.rejects, &self.io.stats].map(Option::as_deref);
+        for side in side_files.into_iter().chain([self.late]).flatten() {
+            refuse_input(side, &paths)?;
+        }
         let mut out = Output::new(Box::new(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
         out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
@@ -96,6 +101,24 @@ impl<'a> Run<'a> {
             "every line was rejected"
         );
         Ok(())
+    }
+}
+
+/// Refuses to write to a file that is to be read: creating it would empty it.
+fn refuse_input(output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let Some(output_identity) = identity(output).filter(|_| output.is_file()) else {
+        return Ok(());
+    };
+    let clash = inputs.iter().find(|input| identity(input) == Some(output_identity));
+    match clash {
+        Some(input) => Err(UsageError(format!(
+            "{} is to be read and cannot be written to as well ({})",
+            input.display(),
+            output.display()
+        ))
+        .into()),
+        None => Ok(()),
     }
 }
 

@@ -48,6 +48,7 @@ impl Parse {
         if line.fault == Some(Reason::InvalidUtf8) {
             return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
         }
+        let start = out.row().len();
         match self.json.normalize(line.bytes, out.row()) {
             Ok(Normalized::Text { text, source }) => {
                 self.text.clear();
@@ -55,6 +56,7 @@ impl Parse {
                 self.source = source.map(Into::into);
             }
             Ok(_) if matches!(self.format, Format::Apache | Format::Nginx) => {
+                out.row().truncate(start);
                 return out.reject(Reason::NoMatch, "a JSON record: --format auto takes it", line);
             }
             Ok(Normalized::AsIs) => return out.copy_row(line.bytes),
@@ -132,5 +134,42 @@ impl Operator for Parse {
 
     fn stats(&self, stats: &mut Stats) {
         stats.casts_failed += self.json.casts_failed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NGINX: &str =
+        r#"192.0.2.1 - - [12/Sep/2025:10:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-""#;
+    const JSON: &str = r#"{"ts":1757671200,"msg":"hello"}"#;
+
+    /// How many rows and rejects a line gives.
+    fn parse(format: Format, line: &str) -> (usize, u64) {
+        let mut out = Output::in_memory();
+        let mut parse = Parse::new(format);
+        parse.on_record(Line { bytes: line.as_bytes(), fault: None }, &mut out).unwrap();
+        let rows = std::str::from_utf8(out.rows()).unwrap();
+        for row in rows.lines() {
+            assert!(row.starts_with(r#"{"timestamp":"2025-09-12T10:00:00.000Z""#), "{row}");
+        }
+        (rows.lines().count(), out.stats.rejected())
+    }
+
+    #[test]
+    fn a_named_format_takes_no_other() {
+        let wrapped = |text: &str| format!("{{\"@raw\":{}}}", serde_json::to_string(text).unwrap());
+        for (format, nginx, json) in [
+            (Format::Auto, (1, 0), (1, 0)),
+            (Format::Nginx, (1, 0), (0, 1)),
+            (Format::Apache, (1, 0), (0, 1)),
+            (Format::Json, (0, 1), (1, 0)),
+        ] {
+            assert_eq!(parse(format, NGINX), nginx, "{format:?}");
+            assert_eq!(parse(format, &wrapped(NGINX)), nginx, "{format:?}");
+            assert_eq!(parse(format, JSON), json, "{format:?}");
+            assert_eq!(parse(format, &wrapped(JSON)), json, "{format:?}");
+        }
     }
 }

@@ -189,8 +189,12 @@ impl Driver<'_> {
 
     /// Takes in the lines that have been read.
     fn take_lines(&mut self) -> Result<(), StageError> {
-        while let Some(line) = self.reader.next_line() {
+        while let Some(mut line) = self.reader.next_line() {
             self.out.begin_line();
+            if self.out.line_number() == 1 {
+                // Some editors begin a file with a byte order mark.
+                line.bytes = line.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.bytes);
+            }
             if line.bytes.iter().all(u8::is_ascii_whitespace) {
                 self.out.stats.blank += 1;
                 continue;
@@ -400,6 +404,12 @@ mod tests {
             run(&[&[Some(b"a\nb\n"), Some(b"c\n"), None, Some(b"d\n")], &[Some(b"e")]]);
         assert_eq!(outcome.unwrap(), Outcome::Ended);
         assert_eq!(blocks, ["a\nb\nc\n", "d\ne\nEND\n"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let (_, blocks) = run(&[&[Some(b"\xef\xbb\xbfa\nb")], &[Some(b"\xef\xbb\xbfc")]]);
+        assert_eq!(blocks, ["a\nb\nc\nEND\n"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use super::assigner::Windows;
 use super::running::{Fate, Record, RunningQuery};
 use super::watermark::Watermark;
-use crate::line::{Kind, Line, Projection, Reason, Scanner, Value, json};
+use crate::line::{Kind, Line, Projection, Reason, ScanError, Scanner, Value, json};
 use crate::query::{Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
@@ -57,6 +57,8 @@ pub struct WindowOperator {
     clock: Watermark,
     /// Records taken in so far.
     sequence: u64,
+    /// Bit `n` is set once a record has had the field of slot `n`.
+    seen: u64,
     /// Which queries found the last record late, and at which watermark.
     late: Vec<(usize, i64)>,
     arena: Bump,
@@ -95,6 +97,7 @@ impl WindowOperator {
             queries: plans.into_iter().map(RunningQuery::new).collect(),
             clock: Watermark::default(),
             sequence: 0,
+            seen: 0,
             late: Vec::new(),
             arena: Bump::new(),
             casts_failed: Cell::new(0),
@@ -199,6 +202,18 @@ impl WindowOperator {
         Ok(())
     }
 
+    /// Names the fields that the queries read and no record had: most likely
+    /// they are misspelt.
+    fn name_unseen(&self, out: &mut Output) {
+        if self.sequence == 0 {
+            return;
+        }
+        for slot in (0..self.query_slots.min(64)).filter(|slot| self.seen >> slot & 1 == 0) {
+            let name = String::from_utf8_lossy(self.scanner.projection().name(slot));
+            out.message(&format!("no record had a field {name}"));
+        }
+    }
+
     /// Keeps a late record: as it came, with how late it was and for whom.
     #[cold]
     fn write_late(&self, line: &[u8], time: i64, out: &mut Output) -> Result<(), StageError> {
@@ -224,6 +239,16 @@ impl WindowOperator {
     }
 }
 
+/// Rejects what is no record; plain text is sent to `parse`.
+#[cold]
+fn reject_scan(error: &ScanError, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+    if line.bytes.trim_ascii_start().starts_with(b"{") {
+        out.reject(error.reason, error, line)
+    } else {
+        out.reject(error.reason, format_args!("{error}: for text put parse before"), line)
+    }
+}
+
 /// Times that are no RFC 3339: epoch numbers in quotes.
 #[cold]
 fn parse_other(text: &[u8]) -> Option<Timestamp> {
@@ -236,7 +261,7 @@ impl Operator for WindowOperator {
             return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
         }
         if let Err(error) = self.scanner.scan(line.bytes) {
-            return out.reject(error.reason, error, line);
+            return reject_scan(&error, line, out);
         }
         let time = match self.event_time(line.bytes) {
             Ok(time) => Some(time),
@@ -249,6 +274,9 @@ impl Operator for WindowOperator {
         let fields = || (0..self.query_slots).map(|slot| scanner.field(slot));
         let values =
             arena.alloc_slice_fill_iter(fields().map(|f| Value::read_in(f, line.bytes, arena)));
+        for slot in 0..self.query_slots.min(64) {
+            self.seen |= u64::from(scanner.field(slot).is_present()) << slot;
+        }
         if let (Some(time), Some(value)) = (time, values.get_mut(self.time_slot)) {
             *value = Value::Time(time);
         }
@@ -278,8 +306,13 @@ impl Operator for WindowOperator {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        for query in &mut self.queries {
+            query.total_nothing();
+        }
         let before = self.clock;
-        self.close_due(&before, None, out)
+        self.close_due(&before, None, out)?;
+        self.name_unseen(out);
+        Ok(())
     }
 
     fn idle_after(&self) -> Option<Duration> {
@@ -302,6 +335,7 @@ impl Operator for WindowOperator {
         self.clock.snapshot(state);
         state.u64(self.sequence);
         state.u64(self.casts_failed.get());
+        state.u64(self.seen);
         state.list(self.queries.iter(), |state, query| query.snapshot(state));
     }
 
@@ -309,6 +343,7 @@ impl Operator for WindowOperator {
         self.clock.restore(state)?;
         self.sequence = state.u64()?;
         self.casts_failed.set(state.u64()?);
+        self.seen = state.u64()?;
         if state.len()? != self.queries.len() {
             return Err(RestoreError::Mismatch("it has another number of queries".to_owned()));
         }

@@ -153,6 +153,17 @@ impl RunningQuery {
         }
     }
 
+    /// At the end of the input: totals without keys are a row even where there
+    /// was nothing to add up, as in SQL.
+    pub(super) fn total_nothing(&mut self) {
+        if self.windows.is_none() && self.plan.keys.is_empty() && self.panes.is_empty() {
+            let mut pane = Pane::new(0, &self.plan);
+            pane.groups.find_or_add(b"", 0, |_, _| {});
+            pane.add_group();
+            self.panes.push_back(pane);
+        }
+    }
+
     /// The first window with records that ends after `after`. Without windows:
     /// the totals, which never end.
     pub(super) fn next_due(&self, after: i64) -> Option<Due> {
