@@ -8,7 +8,9 @@
 //! query has none. The rest are keys and aggregates. A row that is an alert of
 //! `detect` begins with `"alert"` and `"severity"`, both strings.
 
-use crate::line::{Field, Kind, Line, Member, Projection, Reason, ScanError, Scanner, Value};
+use crate::line::{
+    Field, Kind, Line, Member, Projection, Reason, ScanError, Scanner, Value, read_instant,
+};
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::{TimeReader, Timestamp};
 
@@ -184,9 +186,12 @@ impl RowReader {
         matches!(value, Value::Str(text) if text == name.as_bytes())
     }
 
-    /// The window as it stands in the row, if that is an object.
+    /// The window as it stands in the row, if that is an object with a start
+    /// or an end; any other is a field like others.
     pub fn window(&self) -> Option<Field> {
-        Some(self.field(self.slots.window)).filter(|window| window.kind == Kind::Object)
+        let is_window =
+            [self.slots.start, self.slots.end].iter().any(|&slot| self.field(slot).is_present());
+        Some(self.field(self.slots.window)).filter(|w| w.kind == Kind::Object && is_window)
     }
 
     /// The time field as it stands in the row, if it is there.
@@ -203,8 +208,8 @@ impl RowReader {
     pub fn place(&mut self, line: &[u8]) -> Result<Place, RowError> {
         if self.window().is_some() {
             let (start, end) = (self.field(self.slots.start), self.field(self.slots.end));
-            let start = instant(start, line, &mut self.start);
-            let end = instant(end, line, &mut self.end);
+            let start = read_instant(start, line, &mut self.start);
+            let end = read_instant(end, line, &mut self.end);
             return match (start, end) {
                 (Some(start), Some(end)) => Ok(Place { end, start }),
                 (None, _) => Err(RowError::BadTime("window.start")),
@@ -212,20 +217,9 @@ impl RowReader {
             };
         }
         let time = self.time().ok_or(RowError::NoTime)?;
-        let at = instant(time, line, &mut self.start).ok_or(RowError::BadTime("the time field"))?;
+        let at =
+            read_instant(time, line, &mut self.start).ok_or(RowError::BadTime("the time field"))?;
         Ok(Place { end: at, start: at })
-    }
-}
-
-/// The instant in a field: RFC 3339 and its kin, or an epoch number.
-fn instant(field: Field, line: &[u8], reader: &mut TimeReader) -> Option<Timestamp> {
-    match field.kind {
-        Kind::Str => {
-            let text = field.inner(line);
-            reader.parse(text).or_else(|| Timestamp::from_epoch_text(text))
-        }
-        Kind::Int | Kind::Float => Timestamp::from_epoch_text(field.text(line)),
-        _ => None,
     }
 }
 

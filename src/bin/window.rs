@@ -50,8 +50,9 @@ struct Args {
     watermark: Option<TimeDelta>,
 
     /// The field that holds the event time: RFC 3339, YYYY-MM-DD hh:mm:ss in UTC, or an epoch
-    #[arg(long, value_name = "FIELD", default_value = "timestamp")]
-    time: String,
+    /// [default: timestamp]
+    #[arg(long, value_name = "FIELD")]
+    time: Option<String>,
 
     /// Keep late records, as they came, with `late_by` in seconds
     #[arg(long, value_name = "FILE")]
@@ -93,6 +94,9 @@ struct PlanArgs {
     having: Option<String>,
 }
 
+/// The event time's usual field, which the built-in queries name.
+const TIME: &str = "timestamp";
+
 fn main() -> ExitCode {
     cli::main(run)
 }
@@ -110,10 +114,22 @@ fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> {
-    let mut plans = Vec::new();
+    if args.watermark.is_some_and(|delay| delay < TimeDelta::ZERO) {
+        return Err(UsageError("--watermark must not be negative".to_owned()).into());
+    }
+    let time = args.time.as_deref().unwrap_or(TIME);
+    let mut plans: Vec<Plan> = Vec::new();
     for (name, text) in texts(args)? {
-        let plan = Plan::compile(&text, name.as_deref(), &args.time, projection);
+        let plan = Plan::compile(&text, name.as_deref(), time, projection);
         let mut plan = plan.map_err(|error| UsageError(error.to_string()))?;
+        if args.time.as_ref().is_some_and(|time| *time != plan.time_field) {
+            let field = &plan.time_field;
+            return Err(UsageError(format!("--time {time}, but the query says {field}")).into());
+        }
+        if plans.iter().any(|other| name.is_some() && other.name == name) {
+            let name = name.unwrap_or_default();
+            return Err(UsageError(format!("query {name} is given twice")).into());
+        }
         plan.delay = args.watermark.or(plan.delay);
         plans.push(plan);
     }
@@ -127,11 +143,19 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
             by: &args.plan.by,
             filter: args.plan.filter.as_deref(),
             having: args.plan.having.as_deref(),
-            time_field: &args.time,
+            time_field: time,
         };
         plans.push(flags.compile(projection).map_err(|error| UsageError(error.to_string()))?);
     }
     Ok(plans)
+}
+
+/// A built-in query's text with the time field that `--time` names.
+fn timed(args: &Args, text: &str) -> String {
+    match &args.time {
+        Some(time) if time != TIME => text.replace(TIME, &format!("`{time}`")),
+        _ => text.to_owned(),
+    }
 }
 
 /// The names and texts of the queries that are given as SQL.
@@ -145,8 +169,9 @@ fn texts(args: &Args) -> anyhow::Result<Vec<(Option<String>, String)>> {
             texts.push((Some(name), text));
         } else {
             let known = builtins(query).map_err(|error| UsageError(error.to_string()))?;
-            texts
-                .extend(known.iter().map(|&(name, text)| (Some(name.to_owned()), text.to_owned())));
+            texts.extend(
+                known.iter().map(|&(name, text)| (Some(name.to_owned()), timed(args, text))),
+            );
         }
     }
     Ok(texts)

@@ -46,12 +46,12 @@ impl CollectList {
             let end = self.text.len();
             self.lists[group].push(Item { sequence: item.sequence, start, end });
         }
-        // Stable and quick where the list is in order already.
-        self.lists[group].sort_by_key(|item| item.sequence);
     }
 
     pub(super) fn evaluate<'a>(&'a self, group: usize, arena: &'a Bump) -> Value<'a> {
-        let items = &self.lists[group];
+        let mut items = ArenaVec::from_iter_in(self.lists[group].iter(), arena);
+        // Stable, and quick where the list is in order already.
+        items.sort_by_key(|item| item.sequence);
         list(items.len(), items.iter().map(|item| &self.text[item.start..item.end]), arena)
     }
 
@@ -108,13 +108,13 @@ impl CollectSet {
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>, sequence: u64) {
         self.key.clear();
         value.write_key(&mut self.key);
-        let new = self.sets.insert(group, &self.key);
+        let known = self.sets.insert(group, &self.key);
         if self.sets.values.len() > self.texts.len() {
             let mut text = Vec::new();
             value.write(&mut text);
             self.texts.push((sequence, text.into()));
         }
-        if new {
+        if known.is_none() {
             self.sequences[group].push(sequence);
         }
     }
@@ -123,22 +123,19 @@ impl CollectSet {
         let members = other.sets.members[theirs].iter().zip(&other.sequences[theirs]);
         for (&number, &sequence) in members {
             let number = number as usize;
-            let new = self.sets.insert(group, other.sets.values.get(number));
             let ours = self.sets.values.intern(other.sets.values.get(number)).0;
             match self.texts.get_mut(ours) {
                 None => self.texts.push(other.texts[number].clone()),
                 Some(text) if other.texts[number].0 < text.0 => *text = other.texts[number].clone(),
                 Some(_) => {}
             }
-            if new {
-                self.sequences[group].push(sequence);
-                continue;
-            }
-            // Seen in both panes: the earlier record counts.
-            let known = self.sets.members[group].iter().position(|&known| known as usize == ours);
-            if let Some(place) = known {
-                let first = &mut self.sequences[group][place];
-                *first = sequence.min(*first);
+            match self.sets.insert_number(group, ours) {
+                None => self.sequences[group].push(sequence),
+                // Seen in both panes: the earlier record counts.
+                Some(place) => {
+                    let first = &mut self.sequences[group][place];
+                    *first = sequence.min(*first);
+                }
             }
         }
     }

@@ -54,41 +54,56 @@ impl Distinct {
     }
 }
 
+/// A value in a group's set.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    group: u32,
+    /// The value's number.
+    number: u32,
+    /// Its place among the group's values.
+    place: u32,
+}
+
 /// One set of values for each group: each value is kept once, however many
 /// groups have it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sets {
     pub(super) values: Interner,
     hasher: RandomState,
-    /// Which (group, number of the value) there are.
-    pairs: HashTable<(u32, u32)>,
+    pairs: HashTable<Pair>,
     /// The numbers of each group's values, in order of arrival.
     pub(super) members: Vec<Vec<u32>>,
 }
 
 impl Sets {
-    /// Puts a value into a group's set; tells whether it is new there.
+    /// Puts a value into a group's set; returns its place there if it was in it
+    /// already.
     #[inline]
-    pub(super) fn insert(&mut self, group: usize, value: &[u8]) -> bool {
+    pub(super) fn insert(&mut self, group: usize, value: &[u8]) -> Option<usize> {
         let (number, _) = self.values.intern(value);
         self.insert_number(group, number)
     }
 
-    fn insert_number(&mut self, group: usize, number: usize) -> bool {
-        let pair = (group as u32, number as u32);
+    /// As [`insert`](Self::insert), for a value that has a number.
+    #[inline]
+    pub(super) fn insert_number(&mut self, group: usize, number: usize) -> Option<usize> {
         let Self { hasher, pairs, members, .. } = self;
-        let hash = hasher.hash_one(pair);
-        if pairs.find(hash, |known| *known == pair).is_some() {
-            return false;
+        let (group, number) = (group as u32, number as u32);
+        let hash = hasher.hash_one((group, number));
+        let is_same = |pair: &Pair| (pair.group, pair.number) == (group, number);
+        if let Some(pair) = pairs.find(hash, is_same) {
+            return Some(pair.place as usize);
         }
-        pairs.insert_unique(hash, pair, |pair| hasher.hash_one(pair));
-        members[group].push(pair.1);
-        true
+        let members = &mut members[group as usize];
+        let pair = Pair { group, number, place: members.len() as u32 };
+        pairs.insert_unique(hash, pair, |pair| hasher.hash_one((pair.group, pair.number)));
+        members.push(number);
+        None
     }
 
     pub(super) fn size(&self) -> usize {
         let members: usize = self.members.iter().map(|members| members.capacity() * 4 + 24).sum();
-        self.values.size() + self.pairs.capacity() * 9 + members
+        self.values.size() + self.pairs.capacity() * (size_of::<Pair>() + 1) + members
     }
 
     pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
@@ -103,7 +118,7 @@ impl Sets {
         for (group, members) in state.list(|s| s.list(SnapshotReader::len))?.iter().enumerate() {
             sets.members.push(Vec::new());
             for &number in members {
-                if number >= sets.values.len() || !sets.insert_number(group, number) {
+                if number >= sets.values.len() || sets.insert_number(group, number).is_some() {
                     return Err(RestoreError::Damaged("a set holds what it cannot hold"));
                 }
             }

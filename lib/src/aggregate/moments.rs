@@ -3,7 +3,7 @@
 //! Source: Welford, *Note on a method for calculating corrected sums of squares
 //! and products* (1962); merging by Chan, Golub and `LeVeque` (1979).
 
-use super::sum::as_double;
+use super::sum::{as_double, finite};
 use crate::line::Value;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
@@ -70,7 +70,7 @@ impl Moments {
             return Value::Null;
         }
         let variance = state.squares / (state.count - self.correction) as f64;
-        Value::Double(if self.root { variance.sqrt() } else { variance })
+        finite(if self.root { variance.sqrt() } else { variance })
     }
 
     pub(super) fn size(&self) -> usize {

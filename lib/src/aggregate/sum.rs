@@ -80,7 +80,7 @@ impl Sum {
         match (state.count, state.double_count) {
             (0, _) => Value::Null,
             (_, 0) => Value::Int(state.integers),
-            _ => Value::Double(state.total_double()),
+            _ => finite(state.total_double()),
         }
     }
 
@@ -90,7 +90,7 @@ impl Sum {
         if state.count == 0 {
             return Value::Null;
         }
-        Value::Double(state.total_double() / state.count as f64)
+        finite(state.total_double() / state.count as f64)
     }
 
     pub(super) fn size(&self) -> usize {
@@ -119,6 +119,11 @@ impl Sum {
         })?;
         Ok(())
     }
+}
+
+/// A result; null if it is beyond what a double can say.
+pub(super) fn finite(number: f64) -> Value<'static> {
+    if number.is_finite() { Value::Double(number) } else { Value::Null }
 }
 
 /// A value as a double, with text that is a number cast to it.

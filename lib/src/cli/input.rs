@@ -176,6 +176,8 @@ pub(super) struct Sources {
     /// Whether this stage is the first of its pipeline.
     is_source: bool,
     signals: Signals,
+    /// Since when the input has been waited for.
+    silent_since: Option<Instant>,
     /// When a stage that is no source stops for a signal.
     deadline: Option<Instant>,
     report: Report,
@@ -200,10 +202,9 @@ impl Sources {
         when: super::ProgressWhen,
     ) -> io::Result<Self> {
         let stdin = rustix::stdio::stdin();
-        let is_source = !paths.is_empty() && paths != [Path::new("-")] || !is_pipe(stdin);
+        let is_source = paths != [Path::new("-")] || !is_pipe(stdin);
         let total = total_size(&paths);
         let progress = Progress::new(report.stage(), when, is_source, total);
-        let queue = if paths.is_empty() { [PathBuf::from("-")].into() } else { paths.into() };
         let stdout = rustix::stdio::stdout();
         let stdout_is_pipe = is_pipe(stdout);
         let stdout = stdout.try_clone_to_owned()?;
@@ -211,10 +212,11 @@ impl Sources {
             enlarge(stdout.as_fd());
         }
         Ok(Self {
-            queue,
+            queue: paths.into(),
             current: None,
             is_source,
             signals,
+            silent_since: None,
             deadline: None,
             report,
             progress,
@@ -284,7 +286,7 @@ fn total_size(paths: &[PathBuf]) -> Option<u64> {
         };
         metadata.is_file().then_some(metadata.len())
     };
-    if paths.is_empty() { size(&PathBuf::from("-")) } else { paths.iter().map(size).sum() }
+    paths.iter().map(size).sum()
 }
 
 /// Asks for a larger pipe, which saves switches between the stages; does
@@ -310,6 +312,11 @@ impl Input for Sources {
         Ok(Some(name))
     }
 
+    fn next_source_waits(&self) -> bool {
+        let next = self.queue.front().and_then(|path| fs::metadata(path).ok());
+        next.is_some_and(|metadata| metadata.file_type().is_fifo())
+    }
+
     fn poll(&mut self) -> io::Result<Event> {
         if let Some(event) = self.pending_event() {
             return Ok(event);
@@ -318,7 +325,9 @@ impl Input for Sources {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
-        let idle = timeout.map(|timeout| Instant::now() + timeout);
+        // Statistics in between do not break the silence.
+        let silent_since = *self.silent_since.get_or_insert_with(Instant::now);
+        let idle = timeout.map(|timeout| silent_since + timeout);
         loop {
             if let Some(event) = self.pending_event() {
                 return Ok(event);
@@ -329,6 +338,7 @@ impl Input for Sources {
             }
             let now = Instant::now();
             if idle.is_some_and(|idle| now >= idle) {
+                self.silent_since = Some(now);
                 return Ok(Event::TimedOut);
             }
             let next = [idle, self.deadline, self.report.due()].into_iter().flatten().min();
@@ -341,6 +351,7 @@ impl Input for Sources {
 
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let Some(source) = &mut self.current else { return Ok(0) };
+        self.silent_since = None;
         loop {
             match source.read(space, &mut self.progress) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

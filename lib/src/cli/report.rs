@@ -73,12 +73,15 @@ impl Report {
         result.map_err(|source| StageError::Write { to: file.display().to_string(), source })
     }
 
+    /// Writes the figures if `--stats` was given.
+    pub(super) fn write_file(&self, stats: &Stats) -> Result<(), StageError> {
+        if self.file.is_some() { self.write(stats) } else { Ok(()) }
+    }
+
     /// The end: figures for `--stats`, and a summary for people where there is
     /// one looking, or something was lost.
     pub(super) fn close(&self, stats: &Stats) -> Result<(), StageError> {
-        if self.file.is_some() {
-            self.write(stats)?;
-        }
+        self.write_file(stats)?;
         if io::stderr().is_terminal() || stats.has_losses() {
             say(&self.stage, &summary(stats, self.begun.elapsed().as_secs_f64()));
         }

@@ -11,6 +11,7 @@ use super::report::Report;
 use super::signals::Signals;
 use super::{IoArgs, UsageError, expand_paths, say};
 use crate::stream::{Operator, Options, Output, SideFile, drive};
+use crate::time::TimeDelta;
 
 /// One run of a stage, as the command line describes it.
 #[derive(Debug)]
@@ -66,7 +67,11 @@ impl<'a> Run<'a> {
     /// rejected under `--strict`, or every line was rejected. A reader of
     /// stdout that has seen enough is no error.
     pub fn drive(self, operator: &mut dyn Operator) -> anyhow::Result<()> {
-        let paths = expand_paths(self.files)?;
+        let stdin = [PathBuf::from("-")];
+        let paths = expand_paths(if self.files.is_empty() { &stdin } else { self.files })?;
+        if self.io.stats_every.is_some_and(|every| every <= TimeDelta::ZERO) {
+            return Err(UsageError("--stats-every must be longer than 0s".to_owned()).into());
+        }
         let stage = self.stage;
         let stdout = rustix::stdio::stdout();
         let options = Options {
@@ -90,9 +95,10 @@ impl<'a> Run<'a> {
         let report = sources.finish();
         let mut stats = out.stats.clone();
         operator.stats(&mut stats);
-        // What failed is said first, then what had been done by then.
         if let Err(error) = result {
+            // Rows from before the failure count, and so do their figures.
             let _ = out.flush();
+            let _ = report.write_file(&stats);
             return Err(error.into());
         }
         report.close(&stats)?;

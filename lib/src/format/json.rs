@@ -4,7 +4,9 @@
 //! order, each with its type; its other fields follow. A record that already
 //! is passes through byte for byte.
 
-use crate::line::{Field, Kind, Member, Projection, Reason, ScanError, Scanner, json};
+use crate::line::{
+    Field, Kind, Member, Projection, Reason, ScanError, Scanner, json, read_instant,
+};
 use crate::time::{TimeReader, Timestamp, is_normal_form};
 
 /// The fields of a normalised record, first of all others and in this order.
@@ -65,8 +67,8 @@ pub enum JsonError {
         /// Which of the names of the time it is in: 0 is `timestamp`.
         slot: usize,
     },
-    /// `@raw` is no string, or stands within `@raw`.
-    #[error("@raw is no string of text")]
+    /// `@raw` is no string, or wraps a record with a reserved key.
+    #[error("@raw is no string, or holds a key that belongs to the stream")]
     BadRaw,
 }
 
@@ -147,7 +149,7 @@ impl JsonRecords {
     ///
     /// # Errors
     ///
-    /// See [`normalize`](Self::normalize). Text wrapped twice is refused.
+    /// See [`normalize`](Self::normalize). A record that was wrapped with `@raw` or `@source` in it is refused.
     pub fn normalize_unwrapped(
         &mut self,
         text: &[u8],
@@ -155,7 +157,8 @@ impl JsonRecords {
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
         self.scanner.scan(text)?;
-        if self.scanner.field(self.raw).is_present() {
+        let reserved = [self.raw, self.source];
+        if reserved.into_iter().any(|slot| self.scanner.field(slot).is_present()) {
             return Err(JsonError::BadRaw);
         }
         let time = self.timestamp(text)?;
@@ -223,16 +226,10 @@ impl JsonRecords {
 
     fn timestamp(&mut self, line: &[u8]) -> Result<Timestamp, JsonError> {
         let (slot, field) = self.find(TIMESTAMP);
-        let time = match field.kind {
-            Kind::Missing | Kind::Null => return Err(JsonError::NoTimestamp),
-            Kind::Str => {
-                let text = field.inner(line).trim_ascii();
-                self.time.parse(text).or_else(|| Timestamp::from_epoch_text(text))
-            }
-            Kind::Int | Kind::Float => Timestamp::from_epoch_text(field.text(line)),
-            _ => None,
-        };
-        time.ok_or(JsonError::BadTimestamp { slot })
+        if matches!(field.kind, Kind::Missing | Kind::Null) {
+            return Err(JsonError::NoTimestamp);
+        }
+        read_instant(field, line, &mut self.time).ok_or(JsonError::BadTimestamp { slot })
     }
 
     fn rewrite(&mut self, line: &[u8], source: Option<&[u8]>, time: Timestamp, out: &mut Vec<u8>) {

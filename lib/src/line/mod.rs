@@ -12,6 +12,7 @@
 
 mod control;
 mod grammar;
+mod instant;
 pub mod json;
 mod projection;
 mod reader;
@@ -21,6 +22,7 @@ mod value;
 
 pub use control::{Control, ParseControlError, Start};
 pub use grammar::{Field, Kind, ScanError};
+pub use instant::read_instant;
 pub use projection::Projection;
 pub use reader::{Line, LineReader};
 pub use reject::Reason;

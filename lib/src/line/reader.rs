@@ -70,6 +70,7 @@ impl LineReader {
         self.end = new.end;
         if count == 0 {
             self.whole = self.end;
+            self.skipping = false;
         } else if let Some(newline) = memchr::memrchr(b'\n', &self.buffer[new.clone()]) {
             self.whole = new.start + newline + 1;
         }
@@ -226,6 +227,24 @@ mod tests {
             assert_eq!(got[0], (vec![b'x'; KEPT_OF_TOO_LONG], Some(Reason::TooLong)));
             assert_eq!(got[1], (b"short".to_vec(), None));
         }
+    }
+
+    #[test]
+    fn a_line_too_long_ends_with_its_input() {
+        let mut reader = LineReader::new(10);
+        let mut lines = Vec::new();
+        for input in [&[b'x'; 5_000][..], b"", b"short", b""] {
+            reader
+                .fill(|space| {
+                    space[..input.len()].copy_from_slice(input);
+                    Ok(input.len())
+                })
+                .unwrap();
+            while let Some(line) = reader.next_line() {
+                lines.push((line.bytes.len(), line.fault));
+            }
+        }
+        assert_eq!(lines, [(KEPT_OF_TOO_LONG, Some(Reason::TooLong)), (5, None)]);
     }
 
     proptest! {

@@ -50,6 +50,7 @@ impl Shape {
 
 /// A shape longer than this is not worth remembering.
 const MAX_STEPS: usize = 256;
+const MAX_STEP_TEXT: usize = 1_024;
 
 /// Scans the lines of one stream for the fields of a [`Projection`].
 #[derive(Clone, Debug)]
@@ -164,6 +165,7 @@ impl Scanner {
     #[cold]
     fn scan_members(&mut self, line: &[u8], at: usize, known: usize) -> Result<(), ScanError> {
         self.shape.truncate(known);
+        let mut learning = true;
         let mut text_start = at;
         let mut at = json::skip_blanks(line, at);
         if known == 0 {
@@ -190,7 +192,8 @@ impl Scanner {
             let start = json::skip_blanks(line, at + 1);
             let value = scan_value(line, start, 1)?;
             self.found(key as u32, value, slot, head);
-            self.learn(&line[text_start..start], (key - text_start) as u32, slot, head);
+            learning = learning
+                && self.learn(&line[text_start..start], (key - text_start) as u32, slot, head);
             text_start = value.end as usize;
             at = json::skip_blanks(line, text_start);
             match next_member(line, at)? {
@@ -202,12 +205,16 @@ impl Scanner {
         expect_end(line, at + 1)
     }
 
-    fn learn(&mut self, text: &[u8], key: u32, slot: Option<u16>, head: Option<u16>) {
-        if self.shape.steps.len() < MAX_STEPS && text.len() < 1_024 {
-            self.shape.text.extend_from_slice(text);
-            let text_end = self.shape.text.len() as u32;
-            self.shape.steps.push(Step { text_end, key, slot, head });
+    /// Remembers what stands in front of a value, unless that is not worth it:
+    /// then nothing behind it may be remembered either.
+    fn learn(&mut self, text: &[u8], key: u32, slot: Option<u16>, head: Option<u16>) -> bool {
+        if self.shape.steps.len() >= MAX_STEPS || text.len() >= MAX_STEP_TEXT {
+            return false;
         }
+        self.shape.text.extend_from_slice(text);
+        let text_end = self.shape.text.len() as u32;
+        self.shape.steps.push(Step { text_end, key, slot, head });
+        true
     }
 
     /// Reads the key at `at`; returns its slots and the offset behind it.

@@ -35,6 +35,11 @@ pub trait Input {
     /// Fails if it cannot be opened.
     fn next_source(&mut self) -> Result<Option<String>, StageError>;
 
+    /// Whether that may take a wait, as for the writer of a named pipe.
+    fn next_source_waits(&self) -> bool {
+        false
+    }
+
     /// Tells whether the present source can be read, without waiting.
     ///
     /// # Errors
@@ -118,10 +123,13 @@ pub fn drive(
         control: ControlLines::new(options),
         options,
     };
-    match driver.run() {
+    let outcome = match driver.run() {
         Err(error) if error.is_reader_gone() => Ok(Outcome::ReaderGone),
         outcome => outcome,
-    }
+    };
+    // However the run ended, what was put aside until then is kept.
+    let kept = out.flush_side_files();
+    outcome.and_then(|outcome| kept.map(|()| outcome))
 }
 
 struct Driver<'a> {
@@ -135,7 +143,11 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     fn run(&mut self) -> Result<Outcome, StageError> {
-        while let Some(name) = self.input.next_source()? {
+        loop {
+            if self.input.next_source_waits() {
+                self.out.flush()?;
+            }
+            let Some(name) = self.input.next_source()? else { break };
             self.out.begin_source(&name);
             loop {
                 self.take_lines()?;

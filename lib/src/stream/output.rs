@@ -160,12 +160,22 @@ impl Output {
     ///
     /// Fails if stdout or a side file cannot be written.
     pub fn flush(&mut self) -> Result<(), StageError> {
+        self.flush_side_files()?;
+        if self.rows.is_empty() { Ok(()) } else { self.write_rows() }
+    }
+
+    /// Hands what is buffered for the side files to the system.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one cannot be written.
+    pub fn flush_side_files(&mut self) -> Result<(), StageError> {
         for side in [&mut self.rejects, &mut self.late].into_iter().flatten() {
             if !side.buffer.is_empty() {
                 side.flush()?;
             }
         }
-        if self.rows.is_empty() { Ok(()) } else { self.write_rows() }
+        Ok(())
     }
 
     /// Says something to people.

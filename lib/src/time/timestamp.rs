@@ -86,14 +86,17 @@ impl Timestamp {
     /// Appends the time as RFC 3339 in UTC, with milliseconds, or with more
     /// digits where it has more.
     ///
-    /// The instant must lie in the years 0000 to 9999, as all that the readers
-    /// here accept do; others print a clamped year.
+    /// The readers accept only the years 0000 to 9999; an instant beyond them,
+    /// such as the end of their last window, prints as the last one within.
     pub fn write(self, out: &mut Vec<u8>) {
+        if !RANGE.contains(&self.micros) {
+            let micros = self.micros.clamp(RANGE.start, RANGE.end - 1);
+            return Self { micros, nanos: if micros < self.micros { 999 } else { 0 } }.write(out);
+        }
         let (day, in_day) = (self.micros.div_euclid(DAY), self.micros.rem_euclid(DAY));
         let date = CivilDate::from_days(day);
         let (hour, minute) = (in_day / (60 * MINUTE), in_day / MINUTE % 60);
         let (second, fraction) = (in_day / SECOND % 60, in_day % SECOND);
-        let year = date.year.clamp(0, 9_999);
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
         let mut put = |at: usize, width: usize, mut number: u32| {
             for place in (at..at + width).rev() {
@@ -101,7 +104,7 @@ impl Timestamp {
                 number /= 10;
             }
         };
-        put(0, 4, year as u32);
+        put(0, 4, date.year as u32);
         put(5, 2, date.month.into());
         put(8, 2, date.day.into());
         put(11, 2, hour as u32);
@@ -211,6 +214,8 @@ fn finish(minute: i64, text: &[u8]) -> Option<Timestamp> {
         }
         rest => rest,
     };
+    // Some write a blank in front of the zone.
+    let zone = zone.strip_prefix(b" ").filter(|zone| !zone.is_empty()).unwrap_or(zone);
     micros -= offset(zone)?;
     RANGE.contains(&micros).then_some(Timestamp { micros, nanos })
 }
@@ -224,7 +229,6 @@ fn offset(zone: &[u8]) -> Option<i64> {
             (sign, two(a, b)?, two(c, d)?)
         }
         [sign @ (b'+' | b'-'), a, b] => (sign, two(a, b)?, 0),
-        [b' ', ref zone @ ..] if !zone.is_empty() => return offset(zone),
         _ => return None,
     };
     if h > 23 || m > 59 {
@@ -247,7 +251,9 @@ pub fn is_normal_form(text: &[u8]) -> bool {
     let (Some(b'T'), Some(b'.'), Some(b'Z')) = (text.get(10), text.get(19), text.last()) else {
         return false;
     };
-    (24..=30).contains(&text.len()) && &text[17..19] != b"60"
+    (24..=30).contains(&text.len())
+        && &text[17..19] != b"60"
+        && text[20..text.len() - 1].iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -331,6 +337,7 @@ mod tests {
             "2025-09-12 00:00:00.000Z",
             "2025-09-12T00:00:00.000+00:00",
             "2025-09-12T00:00:60.000Z",
+            "2025-09-12T00:00:00.000 Z",
             "2025-09-12T00:00:00.0000000000Z",
         ] {
             assert!(!is_normal_form(text.as_bytes()), "{text}");

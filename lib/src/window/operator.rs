@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use super::assigner::Windows;
 use super::running::{Fate, Record, RunningQuery};
 use super::watermark::Watermark;
-use crate::line::{Kind, Line, Projection, Reason, ScanError, Scanner, Value, json};
+use crate::line::{Kind, Line, Projection, Reason, ScanError, Scanner, Value, json, read_instant};
 use crate::query::{Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
@@ -110,18 +110,8 @@ impl WindowOperator {
     fn event_time(&mut self, line: &[u8]) -> Result<Timestamp, Reason> {
         let field = self.scanner.field(self.time_slot);
         match field.kind {
-            Kind::Str => {
-                let text = field.inner(line);
-                match self.time.parse(text) {
-                    Some(time) => Ok(time),
-                    None => parse_other(text).ok_or(Reason::BadTimestamp),
-                }
-            }
-            Kind::Int | Kind::Float => {
-                Timestamp::from_epoch_text(field.text(line)).ok_or(Reason::BadTimestamp)
-            }
             Kind::Missing | Kind::Null => self.time_of_window(line),
-            _ => Err(Reason::BadTimestamp),
+            _ => read_instant(field, line, &mut self.time).ok_or(Reason::BadTimestamp),
         }
     }
 
@@ -247,12 +237,6 @@ fn reject_scan(error: &ScanError, line: Line<'_>, out: &mut Output) -> Result<()
     } else {
         out.reject(error.reason, format_args!("{error}: for text put parse before"), line)
     }
-}
-
-/// Times that are no RFC 3339: epoch numbers in quotes.
-#[cold]
-fn parse_other(text: &[u8]) -> Option<Timestamp> {
-    Timestamp::from_epoch_text(text.trim_ascii())
 }
 
 impl Operator for WindowOperator {

@@ -200,7 +200,10 @@ impl RunningQuery {
             if let Some(pane) = self.merged(due) {
                 write_rows(&self.plan, window, &pane, casts_failed, out)?;
             }
-            self.panes.retain(|pane| windows.last_end(pane.start) > due.end);
+            // Later panes have later windows, so those done with are in front.
+            while self.panes.front().is_some_and(|pane| windows.last_end(pane.start) <= due.end) {
+                self.panes.pop_front();
+            }
         } else {
             for pane in self.panes.drain(..) {
                 write_rows(&self.plan, None, &pane, casts_failed, out)?;
@@ -238,6 +241,7 @@ impl RunningQuery {
     }
 
     pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
+        state.bytes(self.fingerprint().as_bytes());
         for count in [
             self.stats.filtered,
             self.stats.duplicates,
@@ -250,7 +254,16 @@ impl RunningQuery {
         state.list(self.panes.iter(), |state, pane| pane.snapshot(state));
     }
 
+    /// What the query computes: state belongs to this and nothing else.
+    fn fingerprint(&self) -> String {
+        format!("{:?}", self.plan)
+    }
+
     pub(super) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        if state.bytes()? != self.fingerprint().as_bytes() {
+            let name = &self.stats.name;
+            return Err(RestoreError::Mismatch(format!("query {name:?} has changed")));
+        }
         for count in [
             &mut self.stats.filtered,
             &mut self.stats.duplicates,
@@ -272,7 +285,8 @@ impl RunningQuery {
 fn write_key_text(expr: &Expr, record: &Record<'_>, text: &mut Vec<u8>) {
     if let Expr::Slot(slot) = expr {
         let field = record.scanner.field(*slot);
-        if matches!(field.kind, Kind::Int | Kind::Float) {
+        let value = &record.context.slots[*slot];
+        if matches!(field.kind, Kind::Int | Kind::Float) && !value.is_null() {
             return text.extend_from_slice(field.text(record.line));
         }
     }

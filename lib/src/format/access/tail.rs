@@ -122,7 +122,7 @@ fn upstream_times<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
         if cursor.rest().starts_with(b"\"") { value(&mut ahead)? } else { list(&mut ahead)? };
     let mut times = value.split(|byte| matches!(byte, b',' | b':')).map(<[u8]>::trim_ascii);
     times.all(|time| time == b"-" || is_seconds(time)).then(|| *cursor = ahead)?;
-    Some(Text::plain(value))
+    Some(Text::any(value))
 }
 
 fn is_seconds(word: &[u8]) -> bool {

@@ -53,6 +53,14 @@ fn changing_shapes_are_followed() {
 }
 
 #[test]
+fn a_shape_has_all_members_or_none_behind_the_first_unlearnt() {
+    let mut scanner = Scanner::new(["a", "b"].iter().collect());
+    let long = format!("{{{}\"a\":1,\"b\":2}}", " ".repeat(2_000));
+    scanner.scan(long.as_bytes()).unwrap();
+    assert!(scanner.scan(br#","b":2}"#).is_err());
+}
+
+#[test]
 fn mistakes_are_located() {
     for (line, reason, at) in [
         ("", Reason::InvalidJson, 0),
