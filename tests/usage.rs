@@ -1,0 +1,87 @@
+//! Command lines that ask for something the programs must not do, or that they
+//! must understand.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use std::fs;
+
+use support::stages::{PARSE, WINDOW};
+
+const RECORD: &str = "{\"ts\":1757635200,\"service\":\"auth\",\"status_code\":500}\n";
+
+fn window(args: &[&str], input: &str) -> support::Ran {
+    support::run(WINDOW.path, args, input.as_bytes())
+}
+
+#[test]
+fn an_output_that_is_an_input_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.json");
+    let link = folder.path().join("link");
+    fs::write(&file, RECORD).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let (file, link) = (file.to_str().unwrap(), link.to_str().unwrap());
+    for output in [file, link] {
+        for flag in ["--rejects", "--stats"] {
+            let ran = PARSE.run(&[flag, output, file], "").exited(2);
+            assert!(ran.stderr.contains("is to be read"), "{ran}");
+        }
+        let ran = WINDOW.run(&["--late", output, "--input", file], "").exited(2);
+        assert!(ran.stderr.contains("is to be read"), "{ran}");
+        assert_eq!(fs::read_to_string(file).unwrap(), RECORD);
+    }
+}
+
+#[test]
+fn an_empty_directory_is_no_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = PARSE.run(&[folder.path().to_str().unwrap()], RECORD).success();
+    assert!(ran.stdout.is_empty(), "{ran}");
+}
+
+#[test]
+fn the_time_field_can_be_named_for_built_in_queries() {
+    let named = window(&["--query", "error_rate", "--time", "ts"], RECORD).success();
+    assert!(named.stdout.contains(r#""error_rate":100.0"#), "{named}");
+    let unnamed = window(&["--query", "error_rate"], RECORD).exited(1);
+    assert!(unnamed.stderr.contains("found ts: add --time ts"), "{unnamed}");
+    let sql = "SELECT window, count(*) AS n FROM t GROUP BY window(at, '1 minute')";
+    let other = window(&["--sql", sql, "--time", "ts"], RECORD).exited(2);
+    assert!(other.stderr.contains("the query says at"), "{other}");
+}
+
+#[test]
+fn impossible_plans_are_refused() {
+    for (args, message) in [
+        (&["--query", "sla", "--query", "log-analysis"][..], "query sla is given twice"),
+        (&["--query", "sla", "--watermark=-5m"], "must not be negative"),
+        (&["--query", "sla", "--size", "1m"], "cannot be used with"),
+        (&["--query", "nosuch"], "response_time, error_rate"),
+        (&["--slide", "1m", "count(*)"], "--size"),
+        (&["--size", "1m", "--slide", "2m", "count(*)"], "slide"),
+        (&[], "no query"),
+    ] {
+        let ran = window(args, RECORD).exited(2);
+        assert!(ran.stderr.starts_with("window: ") && ran.stderr.contains(message), "{ran}");
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_named() {
+    let record = RECORD.replace("ts", "timestamp");
+    let ran = window(&["--size", "1m", "--by", "servce", "count(*) AS n"], &record).success();
+    assert_eq!(ran.stderr, "window: no record had a field servce\n", "{ran}");
+    let ran = window(&["--size", "1m", "--by", "service", "count(*) AS n"], &record).success();
+    assert_eq!(ran.stderr, "", "{ran}");
+}
+
+#[test]
+fn totals_of_nothing_are_a_row() {
+    assert_eq!(
+        window(&["count(*) AS n, sum(x) AS s"], "").success().stdout,
+        "{\"n\":0,\"s\":null}\n"
+    );
+    assert_eq!(window(&["--by", "k", "count(*) AS n"], "").success().stdout, "");
+}
