@@ -22,6 +22,9 @@ use crate::stream::{Event, Input, Operator, Output, StageError};
 /// A stage that is no source goes on reading this long after it was told to
 /// stop: the source has been told too, and its end is on the way.
 const GRACE: Duration = Duration::from_secs(5);
+/// What a pipe may hold if the system lets it: the most that an ordinary user
+/// may ask for.
+const PIPE: usize = 1024 * 1024;
 /// Files are read in blocks of this size, so that decoders are fed well.
 const BLOCK: usize = 256 * 1024;
 
@@ -292,7 +295,7 @@ fn total_size(paths: &[PathBuf]) -> Option<u64> {
 /// Asks for a larger pipe, which saves switches between the stages; does
 /// nothing if the system refuses.
 fn enlarge(pipe: BorrowedFd<'_>) {
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, BLOCK);
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
 }
 
 impl Input for Sources {
