@@ -80,6 +80,8 @@ proptest! {
             "user_latest",
         ];
         check(|| window(&events), &input, cut)?;
+        // Totals without windows.
+        check(|| window(&["late_alert"]), &input, cut)?;
     }
 
     #[test]

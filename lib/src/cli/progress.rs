@@ -13,59 +13,60 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Progress through inputs of known or unknown size.
 #[derive(Debug)]
 pub(super) struct Progress {
-    name: String,
     begun: Instant,
-    total: Option<u64>,
     read: u64,
-    bar: Option<ProgressBar>,
-    enabled: bool,
+    bar: Option<Bar>,
+}
+
+#[derive(Debug)]
+struct Bar {
+    /// Hidden at first, so that its rate is right when it is shown.
+    bar: ProgressBar,
+    is_shown: bool,
 }
 
 impl Progress {
     /// `total` is the size of all inputs, if known.
     pub(super) fn new(name: &str, when: ProgressWhen, is_source: bool, total: Option<u64>) -> Self {
-        let enabled = match when {
+        let is_wanted = match when {
             ProgressWhen::Auto => is_source && io::stderr().is_terminal(),
             ProgressWhen::Always => is_source,
             ProgressWhen::Never => false,
         };
-        Self { name: name.to_owned(), begun: Instant::now(), total, read: 0, bar: None, enabled }
+        let bar = is_wanted.then(|| Bar { bar: hidden(name, total), is_shown: false });
+        Self { begun: Instant::now(), read: 0, bar }
     }
 
     /// Notes that so many bytes have been read from disk.
     pub(super) fn advance(&mut self, bytes: u64) {
         self.read += bytes;
-        if !self.enabled {
-            return;
-        }
-        if self.bar.is_none() && self.begun.elapsed() >= QUIET {
-            self.bar = Some(self.start());
-        }
-        if let Some(bar) = &self.bar {
+        if let Some(Bar { bar, is_shown }) = &mut self.bar {
             bar.set_position(self.read);
+            if !*is_shown && self.begun.elapsed() >= QUIET {
+                bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Stderr), 5));
+                *is_shown = true;
+            }
         }
-    }
-
-    fn start(&self) -> ProgressBar {
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Stderr), 5);
-        let bar = ProgressBar::with_draw_target(self.total, target);
-        let template = match self.total {
-            Some(_) => "{prefix}: {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left",
-            None => "{prefix}: {bytes} read, {bytes_per_sec}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(self.name.clone());
-        bar.with_elapsed(self.begun.elapsed())
     }
 
     /// Takes the line away.
     pub(super) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Some(Bar { bar, .. }) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
+}
+
+fn hidden(name: &str, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+    let template = match total {
+        Some(_) => "{prefix}: {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left",
+        None => "{prefix}: {bytes} read, {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.with_prefix(name.to_owned())
 }
 
 /// Stderr, drawn to whether or not it is a terminal, since

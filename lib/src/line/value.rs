@@ -35,33 +35,31 @@ impl<'a> Value<'a> {
     /// The value of a field. A string with escapes is resolved into `scratch`.
     #[inline]
     pub fn read(field: Field, line: &'a [u8], scratch: &'a mut Vec<u8>) -> Self {
-        if let Some(value) = Self::read_plain(field, line) {
-            value
-        } else {
-            scratch.clear();
-            json::unescape(field.inner(line), scratch);
-            Self::Str(scratch)
+        if field.kind != Kind::EscapedStr {
+            return Self::read_plain(field, line);
         }
+        scratch.clear();
+        json::unescape(field.inner(line), scratch);
+        Self::Str(scratch)
     }
 
     /// As [`read`](Self::read), for several values at once: text with escapes
     /// is resolved into `arena`.
     #[inline]
     pub fn read_in(field: Field, line: &'a [u8], arena: &'a Bump) -> Self {
-        if let Some(value) = Self::read_plain(field, line) {
-            value
-        } else {
-            let inner = field.inner(line);
-            let mut text = Vec::with_capacity(inner.len());
-            json::unescape(inner, &mut text);
-            Self::Str(arena.alloc_slice_copy(&text))
+        if field.kind != Kind::EscapedStr {
+            return Self::read_plain(field, line);
         }
+        let inner = field.inner(line);
+        let mut text = Vec::with_capacity(inner.len());
+        json::unescape(inner, &mut text);
+        Self::Str(arena.alloc_slice_copy(&text))
     }
 
-    /// The value of a field, or `None` if it is a string with escapes.
+    /// The value of a field; of a string with escapes, the text with them.
     #[inline]
-    pub fn read_plain(field: Field, line: &'a [u8]) -> Option<Self> {
-        Some(match field.kind {
+    fn read_plain(field: Field, line: &'a [u8]) -> Self {
+        match field.kind {
             Kind::Missing | Kind::Null => Self::Null,
             Kind::False => Self::Bool(false),
             Kind::True => Self::Bool(true),
@@ -70,10 +68,9 @@ impl<'a> Value<'a> {
                 None => Self::read_double(field.text(line)),
             },
             Kind::Float => Self::read_double(field.text(line)),
-            Kind::Str => Self::Str(field.inner(line)),
-            Kind::EscapedStr => return None,
+            Kind::Str | Kind::EscapedStr => Self::Str(field.inner(line)),
             Kind::Object | Kind::Array => Self::Json(field.text(line)),
-        })
+        }
     }
 
     /// The value that a piece of valid JSON text without blanks around it is.
