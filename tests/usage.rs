@@ -6,8 +6,10 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 
-use support::stages::{PARSE, WINDOW};
+use support::stages::{EXPORT, PARSE, WINDOW};
 
 const RECORD: &str = "{\"ts\":1757635200,\"service\":\"auth\",\"status_code\":500}\n";
 
@@ -32,6 +34,65 @@ fn an_output_that_is_an_input_is_refused_and_left_alone() {
         assert!(ran.stderr.contains("is to be read"), "{ran}");
         assert_eq!(fs::read_to_string(file).unwrap(), RECORD);
     }
+}
+
+#[test]
+fn a_metrics_file_that_is_an_input_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.prom");
+    fs::write(&file, RECORD).unwrap();
+    let file = file.to_str().unwrap();
+    let ran = EXPORT.run(&["--textfile", file, file], "").exited(2);
+    assert!(ran.stderr.contains("is to be read"), "{ran}");
+    assert_eq!(fs::read_to_string(file).unwrap(), RECORD);
+}
+
+#[test]
+fn a_metrics_file_needs_no_reader_of_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metrics.prom");
+    let mut child = EXPORT
+        .command()
+        .args(["--textfile", file.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    // The program waits for its input now and again, its stdout closed.
+    for _ in 0..20 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        stdin.write_all(RECORD.replace("ts", "timestamp").as_bytes()).unwrap();
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    assert!(fs::read_to_string(&file).unwrap().contains("# TYPE status_code gauge"));
+}
+
+#[test]
+fn rejects_are_all_kept_when_the_reader_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, rejects) = (folder.path().join("in"), folder.path().join("rejects"));
+    let stats = folder.path().join("stats.json");
+    fs::write(&input, format!("{RECORD}no record\n").repeat(40_000)).unwrap();
+    let mut child = PARSE
+        .command()
+        .args(["--rejects", rejects.to_str().unwrap(), "--stats", stats.to_str().unwrap()])
+        .arg(&input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with('{'), "{first}");
+    assert!(child.wait().unwrap().success());
+    let stats: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&stats).unwrap()).unwrap();
+    let counted = stats["rejected"]["no_match"].as_u64().unwrap();
+    assert!(counted > 0);
+    assert_eq!(fs::read_to_string(&rejects).unwrap().lines().count() as u64, counted);
 }
 
 #[test]

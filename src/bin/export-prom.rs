@@ -91,9 +91,12 @@ fn main() -> ExitCode {
             stale_after: args.stale_after,
         };
         let mut export = ExportProm::new(options, args.queries);
-        if let Some(path) = args.textfile {
-            export = export.with_sink(Box::new(Textfile::new(path, args.every)?));
+        let textfile = args.textfile.as_deref();
+        let sink = textfile.map(|path| Textfile::new(path.to_owned(), args.every)).transpose()?;
+        if let Some(sink) = sink {
+            export = export.with_sink(Box::new(sink));
         }
-        Run::new("export-prom", &args.io).files(&args.files).end_of_stream().drive(&mut export)
+        let run = Run::new("export-prom", &args.io).files(&args.files).end_of_stream();
+        run.sink(textfile).drive(&mut export)
     })
 }

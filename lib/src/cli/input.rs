@@ -228,6 +228,11 @@ impl Sources {
         })
     }
 
+    /// Stops watching whether stdout is still read.
+    pub(super) fn forget_stdout(&mut self) {
+        self.stdout_is_pipe = false;
+    }
+
     /// Takes progress off the screen and gives back the report.
     pub(super) fn finish(mut self) -> Report {
         self.progress.clear();

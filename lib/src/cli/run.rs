@@ -20,6 +20,7 @@ pub struct Run<'a> {
     io: &'a IoArgs,
     files: &'a [PathBuf],
     late: Option<&'a Path>,
+    sink: Option<&'a Path>,
     accept_control: bool,
     writes_stream: bool,
 }
@@ -27,7 +28,15 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run of `stage` over stdin.
     pub fn new(stage: &'static str, io: &'a IoArgs) -> Self {
-        Self { stage, io, files: &[], late: None, accept_control: true, writes_stream: true }
+        Self {
+            stage,
+            io,
+            files: &[],
+            late: None,
+            sink: None,
+            accept_control: true,
+            writes_stream: true,
+        }
     }
 
     /// Reads these files, directories and patterns instead, if there are any.
@@ -49,6 +58,14 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn end_of_stream(mut self) -> Self {
         self.writes_stream = false;
+        self
+    }
+
+    /// Writes to this file in place of stdout, if there is one: then the stage
+    /// goes on though nobody reads its stdout.
+    #[must_use]
+    pub fn sink(mut self, sink: Option<&'a Path>) -> Self {
+        self.sink = sink;
         self
     }
 
@@ -81,8 +98,8 @@ impl<'a> Run<'a> {
         };
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
         let side_files = [&self.io.rejects, &self.io.stats].map(Option::as_deref);
-        for side in side_files.into_iter().chain([self.late]).flatten() {
-            refuse_input(side, &paths)?;
+        for output in side_files.into_iter().chain([self.late, self.sink]).flatten() {
+            refuse_input(output, &paths)?;
         }
         let mut out = Output::new(Box::new(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
@@ -91,6 +108,9 @@ impl<'a> Run<'a> {
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         let mut sources = Sources::new(paths, signals, report, self.io.progress)?;
+        if self.sink.is_some() {
+            sources.forget_stdout();
+        }
         let result = drive(operator, &mut sources, &mut out, &options);
         let report = sources.finish();
         let mut stats = out.stats.clone();

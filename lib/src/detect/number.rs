@@ -47,16 +47,6 @@ fn count_items(list: &[u8]) -> usize {
     commas + 1
 }
 
-/// Appends a number as JSON, whole ones without a point.
-pub(super) fn write(number: f64, out: &mut Vec<u8>) {
-    // Up to here doubles are exact integers.
-    if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
-        json::write_int(number as i128, out);
-    } else {
-        json::write_double(number, out);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,15 +100,6 @@ mod tests {
                         proptest::collection::vec(r#"[\[\],{}" a]{0,4}"#, 0..3).prop_map(serde_json::Value::from)], 0..5)) {
             let text = serde_json::to_string(&items).unwrap();
             prop_assert_eq!(of(&text, size), Ok(Some(items.len() as f64)));
-        }
-    }
-
-    #[test]
-    fn whole_numbers_are_written_as_such() {
-        for (number, text) in [(7.0, "7"), (-0.0, "0"), (0.5, "0.5"), (1e300, "1e+300")] {
-            let mut out = Vec::new();
-            write(number, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::history::SeriesTable;
 use super::judge::{self, Verdict};
 use super::number::{self, NotANumber};
 use super::rule::{Measure, Rule, Test};
-use crate::line::{Field, Kind, Line, Projection, Value};
+use crate::line::{Field, Kind, Line, Projection, Value, json};
 use crate::row::{Place, RowReader};
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
@@ -178,7 +178,7 @@ impl Detect {
             _ => {
                 let number = number::read(field, line).or_else(|_| number::size(field, line));
                 scratch.value.clear();
-                number::write(number.ok().flatten().unwrap_or_default(), &mut scratch.value);
+                json::write_number(number.ok().flatten().unwrap_or_default(), &mut scratch.value);
                 &scratch.value
             }
         };

@@ -205,6 +205,16 @@ pub fn write_double(number: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a finite number, whole ones without a point.
+pub fn write_number(number: f64, out: &mut Vec<u8>) {
+    // Up to here doubles are exact integers.
+    if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+        write_int(number as i128, out);
+    } else {
+        write_double(number, out);
+    }
+}
+
 /// Whether the text is a number as JSON writes them, and nothing else.
 pub fn is_number(text: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -328,6 +338,15 @@ mod tests {
             let text = print(number);
             assert!(text.contains(['.', 'e']), "{text}");
             assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits());
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_as_such() {
+        for (number, text) in [(7.0, "7"), (-0.0, "0"), (0.5, "0.5"), (1e300, "1e+300")] {
+            let mut out = Vec::new();
+            write_number(number, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
 

@@ -79,18 +79,8 @@ pub(super) fn write_sample(name: &[u8], labels: &[u8], value: f64, out: &mut Vec
         out.push(b'}');
     }
     out.push(b' ');
-    write_number(value, out);
+    json::write_number(value, out);
     out.push(b'\n');
-}
-
-/// Appends a finite number, whole ones without a point.
-fn write_number(number: f64, out: &mut Vec<u8>) {
-    // Up to here doubles are exact integers.
-    if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
-        json::write_int(number as i128, out);
-    } else {
-        json::write_double(number, out);
-    }
 }
 
 #[cfg(test)]
