@@ -6,7 +6,7 @@ use bumpalo::Bump;
 
 use super::expr::Expr;
 use crate::line::Value;
-use crate::time::TimeDelta;
+use crate::time::{TimeDelta, Timestamp};
 
 /// A query, checked and resolved.
 ///
@@ -51,6 +51,22 @@ pub enum WindowSpec {
         /// Offset from the epoch; at least zero, less than `slide`.
         start: TimeDelta,
     },
+    /// Sessions: a record opens `[t, t + gap)`, and sessions of a key that
+    /// overlap or touch are one.
+    Session {
+        /// The silence that ends a session; more than zero.
+        gap: TimeDelta,
+    },
+}
+
+impl WindowSpec {
+    /// The longest that one record's window can be.
+    pub fn length(&self) -> TimeDelta {
+        match *self {
+            Self::Fixed { size, .. } => size,
+            Self::Session { gap } => gap,
+        }
+    }
 }
 
 /// A GROUP BY expression.
@@ -127,4 +143,6 @@ pub struct Context<'a> {
     pub arena: &'a Bump,
     /// Counts casts that failed.
     pub casts_failed: &'a Cell<u64>,
+    /// Processing time, which `now()` gives.
+    pub now: Timestamp,
 }

@@ -23,6 +23,9 @@ const DAY: i64 = 86_400 * SECOND;
 const RANGE: std::ops::Range<i64> = -62_167_219_200 * SECOND..253_402_300_800 * SECOND;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z
+    pub const EPOCH: Self = Self { micros: 0, nanos: 0 };
+
     /// The instant a number of microseconds after the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self { micros, nanos: 0 }

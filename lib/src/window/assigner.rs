@@ -1,6 +1,6 @@
 //! Which windows a time belongs to.
 
-use crate::query::WindowSpec;
+use crate::time::TimeDelta;
 
 /// Windows `[start + k·slide, start + k·slide + size)` for every integer k, cut
 /// into *panes*: the longest pieces that lie wholly inside or outside of each
@@ -25,8 +25,7 @@ impl Windows {
     /// # Panics
     ///
     /// Panics unless 0 < slide ≤ size ≤ [`MAX_LENGTH`](Self::MAX_LENGTH).
-    pub fn new(spec: WindowSpec) -> Self {
-        let WindowSpec::Fixed { size, slide, start } = spec;
+    pub fn new(size: TimeDelta, slide: TimeDelta, start: TimeDelta) -> Self {
         let (size, slide, start) = (size.micros, slide.micros, start.micros);
         assert!(0 < slide && slide <= size && size <= Self::MAX_LENGTH, "impossible window");
         Self {
@@ -91,16 +90,11 @@ fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::TimeDelta;
     use proptest::prelude::*;
 
     fn windows(size: i64, slide: i64, start: i64) -> Windows {
         let delta = TimeDelta::from_micros;
-        Windows::new(WindowSpec::Fixed {
-            size: delta(size),
-            slide: delta(slide),
-            start: delta(start),
-        })
+        Windows::new(delta(size), delta(slide), delta(start))
     }
 
     #[test]

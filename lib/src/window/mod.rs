@@ -10,6 +10,7 @@
 mod assigner;
 mod group;
 mod operator;
+mod options;
 mod pane;
 mod row;
 mod running;
@@ -17,4 +18,5 @@ mod watermark;
 
 pub use assigner::Windows;
 pub use operator::{WindowError, WindowOperator};
+pub use options::{AdaptiveDelay, AheadLimits, Dedupe, Mode, Trigger, WatermarkPer, WindowOptions};
 pub use watermark::Watermark;

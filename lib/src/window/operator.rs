@@ -79,7 +79,7 @@ impl WindowOperator {
             if plan.time_field != time_field {
                 return Err(WindowError::TimeFields(time_field, plan.time_field.clone()));
             }
-            let size = plan.window.map_or(TimeDelta::ZERO, |WindowSpec::Fixed { size, .. }| size);
+            let size = plan.window.as_ref().map_or(TimeDelta::ZERO, WindowSpec::length);
             if size.max(plan.delay.unwrap_or_default()).micros > Windows::MAX_LENGTH {
                 return Err(WindowError::TooLong);
             }
@@ -264,7 +264,12 @@ impl Operator for WindowOperator {
         if let (Some(time), Some(value)) = (time, values.get_mut(self.time_slot)) {
             *value = Value::Time(time);
         }
-        let context = Context { slots: values, arena, casts_failed: &self.casts_failed };
+        let context = Context {
+            slots: values,
+            arena,
+            casts_failed: &self.casts_failed,
+            now: Timestamp::EPOCH,
+        };
         let micros = time.map_or(0, |time| time.micros);
         let record =
             Record { context, scanner, line: line.bytes, time: micros, sequence: self.sequence };

@@ -57,7 +57,12 @@ impl RowWriter<'_> {
     /// Prints a group's row if HAVING lets it.
     fn write(&self, group: usize, arena: &Bump, out: &mut Output) -> Result<(), StageError> {
         let values = self.values(group, arena);
-        let context = Context { slots: values, arena, casts_failed: self.casts_failed };
+        let context = Context {
+            slots: values,
+            arena,
+            casts_failed: self.casts_failed,
+            now: Timestamp::EPOCH,
+        };
         if self.plan.having.as_ref().is_some_and(|having| !having.is_true(&context)) {
             return Ok(());
         }
@@ -124,7 +129,12 @@ impl RowWriter<'_> {
             if let Column::Value { expr, .. } = column
                 && !matches!(expr, Expr::Slot(_))
             {
-                let context = Context { slots: values, arena, casts_failed: self.casts_failed };
+                let context = Context {
+                    slots: values,
+                    arena,
+                    casts_failed: self.casts_failed,
+                    now: Timestamp::EPOCH,
+                };
                 let value = expr.eval(&context);
                 let more = values.iter().copied().chain([value]);
                 values = bumpalo::collections::Vec::from_iter_in(more, arena).into_bump_slice();

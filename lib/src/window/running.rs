@@ -9,7 +9,7 @@ use super::pane::Pane;
 use super::row::write_rows;
 use super::watermark::Watermark;
 use crate::line::{Kind, Scanner, Value};
-use crate::query::{Context, Expr, Plan};
+use crate::query::{Context, Expr, Plan, WindowSpec};
 use crate::stream::{Output, QueryStats, RestoreError, SnapshotReader, SnapshotWriter, StageError};
 
 /// A record as a query sees it.
@@ -62,7 +62,12 @@ impl RunningQuery {
     pub(super) fn new(plan: Plan) -> Self {
         let stats =
             QueryStats { name: plan.name.clone().unwrap_or_default(), ..QueryStats::default() };
-        let windows = plan.window.map(Windows::new);
+        let windows = match plan.window {
+            Some(WindowSpec::Fixed { size, slide, start }) => {
+                Some(Windows::new(size, slide, start))
+            }
+            Some(WindowSpec::Session { .. }) | None => None,
+        };
         Self {
             plan,
             windows,

@@ -34,7 +34,8 @@ fn evaluate(expr: &str, record: &str) -> (String, u64) {
 
 fn run(expr: &Expr, slots: &[Value<'_>], arena: &Bump) -> (String, u64) {
     let casts_failed = Cell::new(0);
-    let context = Context { slots, arena, casts_failed: &casts_failed };
+    let context =
+        Context { slots, arena, casts_failed: &casts_failed, now: Timestamp::from_micros(0) };
     let mut text = Vec::new();
     expr.eval(&context).write(&mut text);
     (String::from_utf8(text).unwrap(), casts_failed.get())
