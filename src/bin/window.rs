@@ -10,7 +10,7 @@ use highwater_core::cli::{self, IoArgs, Run, UsageError};
 use highwater_core::line::Projection;
 use highwater_core::query::{Plan, QueryFlags, builtin_names, builtins};
 use highwater_core::time::TimeDelta;
-use highwater_core::window::WindowOperator;
+use highwater_core::window::{WindowOperator, WindowOptions};
 
 /// Aggregate records over event-time windows
 ///
@@ -109,7 +109,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;
     let mut operator =
-        WindowOperator::new(plans, projection).map_err(|error| UsageError(error.to_string()))?;
+        WindowOperator::new(plans, projection, WindowOptions::default()).map_err(|error| UsageError(error.to_string()))?;
     Run::new("window", &args.io).files(&args.input).late(args.late.as_deref()).drive(&mut operator)
 }
 

@@ -67,6 +67,10 @@ impl Extreme {
         self.values.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.values[group] = None;
+    }
+
     #[inline]
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>) {
         let held = &mut self.values[group];

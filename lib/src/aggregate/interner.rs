@@ -29,27 +29,21 @@ impl Interner {
 
     /// The string of a number.
     #[inline]
-    pub(crate) fn get(&self, number: usize) -> &[u8] {
-        let start = if number == 0 { 0 } else { self.ends[number - 1] };
-        &self.bytes[start..self.ends[number]]
+    pub(crate) fn get(&self, number: u32) -> &[u8] {
+        string(&self.bytes, &self.ends, number)
     }
 
     /// The number of a string, and whether it is new.
     #[inline]
-    pub(crate) fn intern(&mut self, string: &[u8]) -> (usize, bool) {
-        let hash = self.hasher.hash_one(string);
+    pub(crate) fn intern(&mut self, wanted: &[u8]) -> (u32, bool) {
+        let hash = self.hasher.hash_one(wanted);
         let Self { hasher, table, bytes, ends } = self;
-        let text = |number: u32| {
-            let number = number as usize;
-            let start = if number == 0 { 0 } else { ends[number - 1] };
-            &bytes[start..ends[number]]
-        };
-        if let Some(number) = table.find(hash, |&number| text(number) == string) {
-            return (*number as usize, false);
+        if let Some(&number) = table.find(hash, |&number| string(bytes, ends, number) == wanted) {
+            return (number, false);
         }
-        let number = ends.len();
-        table.insert_unique(hash, number as u32, |&number| hasher.hash_one(text(number)));
-        bytes.extend_from_slice(string);
+        let number = ends.len() as u32;
+        table.insert_unique(hash, number, |&number| hasher.hash_one(string(bytes, ends, number)));
+        bytes.extend_from_slice(wanted);
         ends.push(bytes.len());
         (number, true)
     }
@@ -62,7 +56,7 @@ impl Interner {
     }
 
     pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
-        state.list(0..self.len(), |state, number| state.bytes(self.get(number)));
+        state.list(0..self.len() as u32, |state, number| state.bytes(self.get(number)));
     }
 
     pub(crate) fn restore(state: &mut SnapshotReader<'_>) -> Result<Self, RestoreError> {
@@ -74,4 +68,11 @@ impl Interner {
         }
         Ok(interner)
     }
+}
+
+#[inline]
+fn string<'a>(bytes: &'a [u8], ends: &[usize], number: u32) -> &'a [u8] {
+    let number = number as usize;
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    &bytes[start..ends[number]]
 }

@@ -8,6 +8,7 @@
 
 mod collect;
 mod count;
+mod dictionary;
 mod distinct;
 mod extreme;
 mod interner;
@@ -15,6 +16,7 @@ mod moments;
 mod sum;
 
 use bumpalo::Bump;
+use roaring::RoaringBitmap;
 
 use crate::line::Value;
 use crate::query::Function;
@@ -22,9 +24,10 @@ use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
 use collect::{CollectList, CollectSet};
 use count::Count;
+pub(crate) use dictionary::Dictionary;
 use distinct::Distinct;
 use extreme::Extreme;
-pub(crate) use interner::Interner;
+use interner::Interner;
 use moments::Moments;
 use sum::Sum;
 
@@ -80,6 +83,23 @@ impl Accumulator {
         each!(self, inner => inner.add_group());
     }
 
+    /// Whether the function works on the numbers of values in a dictionary
+    /// ([`update_number`](Self::update_number)) or on the values themselves
+    /// ([`update`](Self::update)).
+    pub(crate) fn takes_numbers(function: Function) -> bool {
+        matches!(function, Function::CountDistinct | Function::CollectSet)
+    }
+
+    /// Takes in the number of the value, not null, of record number `sequence`.
+    #[inline]
+    pub(crate) fn update_number(&mut self, group: usize, number: u32, sequence: u64) {
+        match self {
+            Self::Distinct(inner) => inner.update(group, number),
+            Self::CollectSet(inner) => inner.update(group, number, sequence),
+            _ => {}
+        }
+    }
+
     /// Takes in the value of record number `sequence`. Returns false if the
     /// value could not be cast to what the function takes; it then counts as
     /// null.
@@ -90,12 +110,11 @@ impl Accumulator {
         }
         match self {
             Self::Count(inner) => inner.update(group),
-            Self::Distinct(inner) => inner.update(group, value),
             Self::Sum(inner) | Self::Average(inner) => return inner.update(group, value),
             Self::Extreme(inner) => inner.update(group, value),
             Self::Moments(inner) => return inner.update(group, value),
             Self::CollectList(inner) => inner.update(group, value, sequence),
-            Self::CollectSet(inner) => inner.update(group, value, sequence),
+            Self::Distinct(_) | Self::CollectSet(_) => {}
         }
         true
     }
@@ -117,8 +136,14 @@ impl Accumulator {
         }
     }
 
-    /// The result for a group. Text that has to be made lives in `arena`.
-    pub(crate) fn evaluate<'a>(&'a self, group: usize, arena: &'a Bump) -> Value<'a> {
+    /// The result for a group. Text that has to be made lives in `arena`;
+    /// `dictionary` is the one whose numbers the accumulator took.
+    pub(crate) fn evaluate<'a>(
+        &'a self,
+        group: usize,
+        dictionary: Option<&Dictionary>,
+        arena: &'a Bump,
+    ) -> Value<'a> {
         match self {
             Self::Count(inner) => inner.evaluate(group),
             Self::Distinct(inner) => inner.evaluate(group),
@@ -127,7 +152,31 @@ impl Accumulator {
             Self::Extreme(inner) => inner.evaluate(group),
             Self::Moments(inner) => inner.evaluate(group),
             Self::CollectList(inner) => inner.evaluate(group, arena),
-            Self::CollectSet(inner) => inner.evaluate(group, arena),
+            Self::CollectSet(inner) => dictionary
+                .map_or(Value::Null, |dictionary| inner.evaluate(group, dictionary, arena)),
+        }
+    }
+
+    /// Forgets all about a group, whose number is then free.
+    pub(crate) fn clear(&mut self, group: usize) {
+        each!(self, inner => inner.clear(group));
+    }
+
+    /// Adds the numbers that the states hold.
+    pub(crate) fn mark(&self, used: &mut RoaringBitmap) {
+        match self {
+            Self::Distinct(inner) => inner.mark(used),
+            Self::CollectSet(inner) => inner.mark(used),
+            _ => {}
+        }
+    }
+
+    /// Gives the values the numbers that they have in a dictionary now.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        match self {
+            Self::Distinct(inner) => inner.renumber(numbers),
+            Self::CollectSet(inner) => inner.renumber(numbers),
+            _ => {}
         }
     }
 
@@ -181,13 +230,32 @@ mod tests {
         String::from_utf8(text).unwrap()
     }
 
+    fn update(
+        accumulator: &mut Accumulator,
+        function: Function,
+        group: usize,
+        value: &Value<'_>,
+        sequence: u64,
+        dictionary: &mut Dictionary,
+    ) {
+        if !Accumulator::takes_numbers(function) {
+            accumulator.update(group, value, sequence);
+        } else if !value.is_null() {
+            let mut key = Vec::new();
+            value.write_key(&mut key);
+            let number = dictionary.number(&key, |_, text| value.write(text));
+            accumulator.update_number(group, number, sequence);
+        }
+    }
+
     fn run(function: Function, values: &[Value<'_>]) -> String {
         let mut accumulator = Accumulator::new(function);
+        let mut dictionary = Dictionary::new(1);
         accumulator.add_group();
         for (sequence, value) in values.iter().enumerate() {
-            accumulator.update(0, value, sequence as u64);
+            update(&mut accumulator, function, 0, value, sequence as u64, &mut dictionary);
         }
-        print(accumulator.evaluate(0, &Bump::new()))
+        print(accumulator.evaluate(0, Some(&dictionary), &Bump::new()))
     }
 
     #[test]
@@ -246,10 +314,11 @@ mod tests {
                     accumulator
                 };
                 let (mut whole, mut first, mut second) = (new(), new(), new());
+                let mut dictionary = Dictionary::new(1);
                 for (sequence, item) in ints.iter().enumerate() {
                     let part = if sequence < cut { &mut first } else { &mut second };
                     for accumulator in [&mut whole, part] {
-                        accumulator.update(item.0, &value(item), sequence as u64);
+                        update(accumulator, function, item.0, &value(item), sequence as u64, &mut dictionary);
                     }
                 }
                 let mut state = SnapshotWriter::new();
@@ -266,7 +335,7 @@ mod tests {
                 }
                 let arena = Bump::new();
                 for group in 0..3 {
-                    let (ours, whole) = (merged.evaluate(group, &arena), whole.evaluate(group, &arena));
+                    let (ours, whole) = (merged.evaluate(group, Some(&dictionary), &arena), whole.evaluate(group, Some(&dictionary), &arena));
                     match (ours, whole) {
                         (Value::Double(a), Value::Double(b)) => prop_assert!((a - b).abs() < 1e-9),
                         (a, b) => prop_assert_eq!(print(a), print(b), "{:?}", function),

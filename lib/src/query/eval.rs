@@ -126,7 +126,7 @@ impl Expr {
 
     /// As [`eval`](Self::eval), the commonest operands without a call.
     #[inline]
-    pub(super) fn operand<'a>(&'a self, context: &Context<'a>) -> Value<'a> {
+    pub(crate) fn operand<'a>(&'a self, context: &Context<'a>) -> Value<'a> {
         match self {
             Self::Slot(slot) => context.slots[*slot],
             Self::Literal(literal) => literal.value(),

@@ -46,6 +46,25 @@ impl Windows {
         self.pane
     }
 
+    /// One window that holds all of time.
+    pub const EVERYTHING: Self =
+        Self { size: i64::MAX, slide: i64::MAX, start: 0, pane: i64::MAX };
+
+    /// Whether windows overlap.
+    pub fn overlap(&self) -> bool {
+        self.slide < self.size
+    }
+
+    /// The number of a pane, counted from the one at the start offset.
+    pub fn place(&self, pane: i64) -> i64 {
+        (pane - self.start).div_euclid(self.pane)
+    }
+
+    /// Start of the pane with this number.
+    pub fn start_of_place(&self, place: i64) -> i64 {
+        self.start + place * self.pane
+    }
+
     /// Start of the pane that a time falls into.
     #[inline]
     pub fn pane_of(&self, time: i64) -> i64 {
@@ -68,9 +87,10 @@ impl Windows {
     /// End of the first window that contains the pane and ends after `after`.
     pub fn next_end(&self, pane: i64, after: i64) -> Option<i64> {
         let (first, last) = (self.first_end(pane), self.last_end(pane));
-        let skipped = if after < first { 0 } else { (after - first) / self.slide + 1 };
-        let next = first + skipped * self.slide;
-        (next <= last).then_some(next)
+        if after < first {
+            return Some(first);
+        }
+        (after < last).then(|| first + ((after - first) / self.slide + 1) * self.slide)
     }
 
     /// How many windows contain the pane and end at or before `until`.

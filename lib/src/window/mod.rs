@@ -7,13 +7,19 @@
 //! Windows are half-open, `[start, end)`, and are closed exactly when the
 //! watermark has reached `end`. A record never enters a closed window.
 
+mod admission;
 mod assigner;
-mod group;
+mod dedupe;
+mod event_time;
+mod lookup;
 mod operator;
 mod options;
 mod pane;
+mod record;
 mod row;
 mod running;
+mod session;
+mod table;
 mod watermark;
 
 pub use assigner::Windows;

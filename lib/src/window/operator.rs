@@ -1,25 +1,30 @@
 //! The window operator: records in, rows of closed windows out.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bumpalo::Bump;
+use roaring::RoaringBitmap;
 
 use super::assigner::Windows;
-use super::running::{Fate, Record, RunningQuery};
+use super::event_time::{EventTime, reject_scan};
+use super::lookup::Lookups;
+use super::options::{Mode, Trigger, WindowOptions};
+use super::record::Record;
+use super::row::ClosedBy;
+use super::running::{Due, Fate, RunningQuery, Shared};
 use super::watermark::Watermark;
-use crate::line::{Kind, Line, Projection, Reason, ScanError, Scanner, Value, json, read_instant};
+use crate::line::{Line, Projection, Reason, Scanner, Value, json};
 use crate::query::{Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
 };
-use crate::time::{TimeDelta, TimeReader, Timestamp};
+use crate::time::{TimeDelta, Timestamp};
 
 /// Input that has been silent this long without a watermark makes the operator
 /// say why there are no rows.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Fields that often hold the time, for the message where it is not found.
-const TIME_LIKE: [&str; 7] = ["timestamp", "@timestamp", "time", "ts", "t", "date", "@raw"];
 
 /// Queries that cannot run together, or at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +39,9 @@ pub enum WindowError {
     /// A window longer than 10,000 years.
     #[error("a window or delay may be 10,000 years long at most")]
     TooLong,
+    /// Corrections to sessions, which have no fixed end to be corrected by.
+    #[error("--allowed-lateness does not go with session windows")]
+    LateSessions,
 }
 
 /// Aggregates records over event-time windows, for several queries in one
@@ -44,23 +52,29 @@ pub enum WindowError {
 /// ordered by end, start, query and keys.
 #[derive(Debug)]
 pub struct WindowOperator {
+    options: WindowOptions,
     scanner: Scanner,
-    time: TimeReader,
-    time_slot: usize,
-    /// Where a row of another `window` says its window's end.
-    window_end_slot: usize,
+    event_time: EventTime,
     /// How many slots the queries read; the operator's own follow.
     query_slots: usize,
     /// Whether any query has windows, so that records need a time.
     needs_time: bool,
     queries: Vec<RunningQuery>,
+    lookups: Lookups,
     clock: Watermark,
+    /// Processing time.
+    now: Timestamp,
+    /// The event time at which a window of some query may be due.
+    due_at: i64,
     /// Records taken in so far.
     sequence: u64,
+    /// Records that were not rejected since the last trigger.
+    since_trigger: u64,
     /// Bit `n` is set once a record has had the field of slot `n`.
     seen: u64,
     /// Which queries found the last record late, and at which watermark.
     late: Vec<(usize, i64)>,
+    dedupe_key: Vec<u8>,
     arena: Bump,
     casts_failed: Cell<u64>,
     has_explained_silence: bool,
@@ -72,123 +86,161 @@ impl WindowOperator {
     /// # Errors
     ///
     /// Returns why the queries cannot run.
-    pub fn new(plans: Vec<Plan>, mut projection: Projection) -> Result<Self, WindowError> {
-        let first = plans.first().ok_or(WindowError::NoQuery)?;
-        let time_field = first.time_field.clone();
-        for plan in &plans {
-            if plan.time_field != time_field {
-                return Err(WindowError::TimeFields(time_field, plan.time_field.clone()));
-            }
-            let size = plan.window.as_ref().map_or(TimeDelta::ZERO, WindowSpec::length);
-            if size.max(plan.delay.unwrap_or_default()).micros > Windows::MAX_LENGTH {
-                return Err(WindowError::TooLong);
-            }
-        }
+    pub fn new(
+        plans: Vec<Plan>,
+        mut projection: Projection,
+        options: WindowOptions,
+    ) -> Result<Self, WindowError> {
+        check(&plans, &options)?;
+        let time_field = plans.first().ok_or(WindowError::NoQuery)?.time_field.clone();
         let query_slots = projection.len();
-        let time_slot = projection.add(&time_field);
-        let window_end_slot = projection.add("window.end");
+        let event_time = EventTime::new(&time_field, &mut projection);
+        let mut lookups = Lookups::default();
         Ok(Self {
             scanner: Scanner::new(projection),
-            time: TimeReader::default(),
-            time_slot,
-            window_end_slot,
+            event_time,
             query_slots,
-            needs_time: plans.iter().any(|plan| plan.window.is_some()),
-            queries: plans.into_iter().map(RunningQuery::new).collect(),
+            needs_time: plans.iter().any(|plan| plan.window.is_some()) || options.dedupe.is_some(),
+            queries: plans
+                .into_iter()
+                .map(|plan| RunningQuery::new(plan, &options, &mut lookups))
+                .collect(),
+            lookups,
+            options,
             clock: Watermark::default(),
+            now: Timestamp::EPOCH,
+            due_at: i64::MAX,
             sequence: 0,
+            since_trigger: 0,
             seen: 0,
             late: Vec::new(),
+            dedupe_key: Vec::new(),
             arena: Bump::new(),
             casts_failed: Cell::new(0),
             has_explained_silence: false,
         })
     }
 
-    /// The event time of the record scanned last.
+    /// Takes a scanned record through all queries.
     #[inline]
-    fn event_time(&mut self, line: &[u8]) -> Result<Timestamp, Reason> {
-        let field = self.scanner.field(self.time_slot);
-        match field.kind {
-            Kind::Missing | Kind::Null => self.time_of_window(line),
-            _ => read_instant(field, line, &mut self.time).ok_or(Reason::BadTimestamp),
-        }
-    }
-
-    /// The event time of another window's row: its last instant, as Spark has
-    /// it.
-    #[cold]
-    fn time_of_window(&mut self, line: &[u8]) -> Result<Timestamp, Reason> {
-        let field = self.scanner.field(self.window_end_slot);
-        match field.kind {
-            Kind::Str => {
-                let end = self.time.parse(field.inner(line)).ok_or(Reason::BadTimestamp)?;
-                Ok(Timestamp::from_micros(end.micros - 1))
-            }
-            _ => Err(Reason::NoTimestamp),
-        }
-    }
-
-    /// Rejects a record for its time, saying what would help.
-    #[cold]
-    fn reject_time(
-        &self,
-        reason: Reason,
-        line: Line<'_>,
+    fn take(
+        &mut self,
+        line: &[u8],
+        time: Option<Timestamp>,
         out: &mut Output,
     ) -> Result<(), StageError> {
-        let field = String::from_utf8_lossy(self.scanner.projection().name(self.time_slot));
-        if reason == Reason::BadTimestamp {
-            return out.reject(reason, format_args!("no time that can be read in {field}"), line);
+        let Self { arena, scanner, queries, lookups, casts_failed, late, .. } = self;
+        arena.reset();
+        let arena = &*arena;
+        let slots = 0..self.query_slots;
+        let read = slots.clone().map(|slot| Value::read_in(scanner.field(slot), line, arena));
+        let values = arena.alloc_slice_fill_iter(read);
+        for slot in 0..self.query_slots.min(64) {
+            self.seen |= u64::from(scanner.field(slot).is_present()) << slot;
         }
-        let mut scanner = Scanner::new(Projection::from_iter(TIME_LIKE));
-        let found = match scanner.scan(line.bytes) {
-            Ok(()) => (0..TIME_LIKE.len()).find(|&slot| scanner.field(slot).is_present()),
-            Err(_) => None,
-        };
-        match found.map(|slot| TIME_LIKE[slot]) {
-            Some("@raw") => out.reject(reason, "a text line: put parse before", line),
-            Some(other) if *other != *field => {
-                let hint = format_args!("found {other}: add --time {other}, or parse before");
-                out.reject(reason, hint, line)
+        if let (Some(time), Some(value)) = (time, values.get_mut(self.event_time.slot)) {
+            *value = Value::Time(time);
+        }
+        let context = Context { slots: values, arena, casts_failed, now: self.now };
+        let micros = time.map_or(0, |time| time.micros);
+        let record = Record { context, scanner, line, time: micros, sequence: self.sequence };
+        if let Some(dedupe) = &self.options.dedupe {
+            self.dedupe_key.clear();
+            for key in &dedupe.keys {
+                key.operand(&context).write_key(&mut self.dedupe_key);
             }
-            _ => out.reject(
-                reason,
-                format_args!("no {field}: add --time FIELD, or parse before"),
-                line,
-            ),
         }
+        let reached = self.clock.greatest();
+        let mut shared = Shared { lookups, casts_failed, now: self.now, out };
+        late.clear();
+        for (index, query) in queries.iter_mut().enumerate() {
+            let fate = query.take(&record, &self.dedupe_key, reached, &mut shared)?;
+            if let Fate::Late { watermark } = fate {
+                late.push((index, watermark));
+            }
+            self.due_at = self.due_at.min(query.due_at());
+        }
+        if !late.is_empty() {
+            self.write_late(line, micros, out)?;
+        }
+        Ok(())
     }
 
-    /// Prints the rows of all windows that end in `(before, now]`, each query
-    /// by its own watermark; `None` for `now` is the end of all time.
+    /// Closes all windows that end in `(before, reached]`, each query by its own
+    /// watermark.
     fn close_due(
         &mut self,
-        before: &Watermark,
-        now: Option<&Watermark>,
+        before: Option<i64>,
+        reached: Option<i64>,
+        by: ClosedBy,
         out: &mut Output,
     ) -> Result<(), StageError> {
-        let mut reached: Vec<i64> =
+        let is_end = by == ClosedBy::End;
+        let mut after: Vec<i64> =
             self.queries.iter().map(|query| query.watermark(before).unwrap_or(i64::MIN)).collect();
+        let Self { queries, lookups, casts_failed, now, .. } = self;
+        let mut shared = Shared { lookups, casts_failed, now: *now, out };
         loop {
-            let next = (0..self.queries.len())
-                .filter_map(|index| {
-                    let query = &self.queries[index];
-                    let until = match now {
-                        Some(clock) => query.watermark(clock)?,
-                        None => i64::MAX,
-                    };
-                    let due = query.next_due(reached[index])?;
-                    (due.end <= until).then_some((due, index))
-                })
-                .min();
+            let mut next: Option<(Due, usize)> = None;
+            for (index, query) in queries.iter_mut().enumerate() {
+                let until = if is_end { Some(i64::MAX) } else { query.watermark(reached) };
+                let due = until.and_then(|until| {
+                    query.next_due(after[index]).filter(|due| due.end <= until)
+                });
+                next = next.into_iter().chain(due.map(|due| (due, index))).min();
+            }
             let Some((due, index)) = next else { break };
-            self.queries[index].close(due, &self.casts_failed, out)?;
-            reached[index] = due.end;
+            queries[index].close(due, by, &mut shared)?;
+            after[index] = due.end;
         }
-        for query in &mut self.queries {
-            query.schedule(now.unwrap_or(&self.clock));
+        for query in queries.iter_mut() {
+            query.drop_sealed(reached);
         }
+        self.schedule(reached);
+        self.forget_unused();
+        Ok(())
+    }
+
+    /// Finds out anew when the next window may be due.
+    fn schedule(&mut self, reached: Option<i64>) {
+        self.queries.iter_mut().for_each(|query| query.schedule(reached));
+        self.due_at = self.queries.iter().map(RunningQuery::due_at).min().unwrap_or(i64::MAX);
+    }
+
+    /// Cleans the dictionaries that have doubled since they were last cleaned.
+    fn forget_unused(&mut self) {
+        for dictionary in self.lookups.due() {
+            let mut used = RoaringBitmap::new();
+            self.queries.iter().for_each(|query| query.mark(dictionary, &mut used));
+            let renumbered = self.lookups.retain(dictionary, &used);
+            for query in &mut self.queries {
+                query.renumber(dictionary, &renumbered);
+            }
+        }
+    }
+
+    /// Shows what the mode shows at a trigger.
+    fn trigger(&mut self, at_end: bool, out: &mut Output) -> Result<(), StageError> {
+        let reached = self.clock.greatest();
+        let mut due: BTreeMap<(Due, usize), Vec<u32>> = BTreeMap::new();
+        for (index, query) in self.queries.iter().enumerate() {
+            let shown = query.to_show(reached).into_iter();
+            due.extend(shown.map(|(due, sessions)| ((due, index), sessions)));
+        }
+        let Self { queries, lookups, casts_failed, now, .. } = self;
+        let mut shared = Shared { lookups, casts_failed, now: *now, out };
+        for ((due, index), sessions) in due {
+            let query = &mut queries[index];
+            let is_closed = query.watermark(reached).is_some_and(|watermark| due.end <= watermark);
+            let by = match is_closed {
+                true => Some(ClosedBy::Watermark),
+                false => at_end.then_some(ClosedBy::End),
+            };
+            query.show(due, sessions, by, &mut shared)?;
+        }
+        queries.iter_mut().for_each(|query| query.set_shown(reached));
+        self.since_trigger = 0;
+        self.forget_unused();
         Ok(())
     }
 
@@ -229,17 +281,30 @@ impl WindowOperator {
     }
 }
 
-/// Rejects what is no record; plain text is sent to `parse`.
-#[cold]
-fn reject_scan(error: &ScanError, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
-    if line.bytes.trim_ascii_start().starts_with(b"{") {
-        out.reject(error.reason, error, line)
-    } else {
-        out.reject(error.reason, format_args!("{error}: for text put parse before"), line)
+/// Whether the queries can run together.
+fn check(plans: &[Plan], options: &WindowOptions) -> Result<(), WindowError> {
+    let first = plans.first().ok_or(WindowError::NoQuery)?;
+    for plan in plans {
+        if plan.time_field != first.time_field {
+            return Err(WindowError::TimeFields(
+                first.time_field.clone(),
+                plan.time_field.clone(),
+            ));
+        }
+        let size = plan.window.as_ref().map_or(TimeDelta::ZERO, WindowSpec::length);
+        if size.max(plan.delay.unwrap_or_default()).micros > Windows::MAX_LENGTH {
+            return Err(WindowError::TooLong);
+        }
+        let is_session = matches!(plan.window, Some(WindowSpec::Session { .. }));
+        if is_session && options.allowed_lateness.is_some() {
+            return Err(WindowError::LateSessions);
+        }
     }
+    Ok(())
 }
 
 impl Operator for WindowOperator {
+    #[inline]
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
         if line.fault == Some(Reason::InvalidUtf8) {
             return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
@@ -247,59 +312,41 @@ impl Operator for WindowOperator {
         if let Err(error) = self.scanner.scan(line.bytes) {
             return reject_scan(&error, line, out);
         }
-        let time = match self.event_time(line.bytes) {
+        let time = match self.event_time.read(&self.scanner, line.bytes) {
             Ok(time) => Some(time),
             Err(_) if !self.needs_time => None,
-            Err(reason) => return self.reject_time(reason, line, out),
+            Err(reason) => return self.event_time.reject(reason, &self.scanner, line, out),
         };
-        self.arena.reset();
-        let scanner = &self.scanner;
-        let arena = &self.arena;
-        let fields = || (0..self.query_slots).map(|slot| scanner.field(slot));
-        let values =
-            arena.alloc_slice_fill_iter(fields().map(|f| Value::read_in(f, line.bytes, arena)));
-        for slot in 0..self.query_slots.min(64) {
-            self.seen |= u64::from(scanner.field(slot).is_present()) << slot;
-        }
-        if let (Some(time), Some(value)) = (time, values.get_mut(self.time_slot)) {
-            *value = Value::Time(time);
-        }
-        let context = Context {
-            slots: values,
-            arena,
-            casts_failed: &self.casts_failed,
-            now: Timestamp::EPOCH,
-        };
-        let micros = time.map_or(0, |time| time.micros);
-        let record =
-            Record { context, scanner, line: line.bytes, time: micros, sequence: self.sequence };
+        self.take(line.bytes, time, out)?;
         self.sequence += 1;
-        self.late.clear();
-        for (index, query) in self.queries.iter_mut().enumerate() {
-            if let Fate::Late { watermark } = query.take(&record, &self.clock) {
-                self.late.push((index, watermark));
-            }
+        let before = self.clock.greatest();
+        if let Some(time) = time
+            && self.clock.observe(time.micros)
+            && time.micros >= self.due_at
+        {
+            self.close_due(before, self.clock.greatest(), ClosedBy::Watermark, out)?;
         }
-        if !self.late.is_empty() {
-            self.write_late(line.bytes, micros, out)?;
-        }
-        let before = self.clock;
-        if time.is_some() && self.clock.observe(micros) {
-            let due = |query: &RunningQuery| query.close_at <= micros;
-            if self.queries.iter().any(due) {
-                let now = self.clock;
-                self.close_due(&before, Some(&now), out)?;
-            }
+        self.since_trigger += 1;
+        if self.options.trigger == Trigger::Count(self.since_trigger)
+            && self.options.mode != Mode::Append
+        {
+            self.trigger(false, out)?;
         }
         Ok(())
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
         for query in &mut self.queries {
-            query.total_nothing();
+            query.total_nothing(&mut self.lookups);
         }
-        let before = self.clock;
-        self.close_due(&before, None, out)?;
+        match self.options.mode {
+            Mode::Complete if self.since_trigger > 0 => self.trigger(true, out)?,
+            Mode::Update if self.options.keep_at_end => self.trigger(false, out)?,
+            _ => {}
+        }
+        if !self.options.keep_at_end {
+            self.close_due(self.clock.greatest(), None, ClosedBy::End, out)?;
+        }
         self.name_unseen(out);
         Ok(())
     }
@@ -323,33 +370,39 @@ impl Operator for WindowOperator {
     fn snapshot(&self, state: &mut SnapshotWriter) {
         self.clock.snapshot(state);
         state.u64(self.sequence);
+        state.u64(self.since_trigger);
         state.u64(self.casts_failed.get());
         state.u64(self.seen);
+        self.lookups.snapshot(state);
         state.list(self.queries.iter(), |state, query| query.snapshot(state));
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         self.clock.restore(state)?;
         self.sequence = state.u64()?;
+        self.since_trigger = state.u64()?;
         self.casts_failed.set(state.u64()?);
         self.seen = state.u64()?;
+        self.lookups.restore(state)?;
         if state.len()? != self.queries.len() {
             return Err(RestoreError::Mismatch("it has another number of queries".to_owned()));
         }
         for query in &mut self.queries {
             query.restore(state)?;
-            query.schedule(&self.clock);
         }
+        self.schedule(self.clock.greatest());
         Ok(())
     }
 
     fn stats(&self, stats: &mut Stats) {
         stats.casts_failed += self.casts_failed.get();
-        let watermarks = self.queries.iter().map(|query| query.watermark(&self.clock));
+        let reached = self.clock.greatest();
+        let watermarks = self.queries.iter().map(|query| query.watermark(reached));
+        let state = self.queries.iter().map(RunningQuery::size).sum::<usize>();
         stats.window = Some(WindowStats {
             watermark: watermarks.flatten().min().map(Timestamp::from_micros),
             groups: self.queries.iter().map(RunningQuery::groups).sum(),
-            state_bytes: self.queries.iter().map(|query| query.size() as u64).sum(),
+            state_bytes: (state + self.lookups.size()) as u64,
             queries: self.queries.iter().map(|query| query.stats.clone()).collect(),
         });
     }

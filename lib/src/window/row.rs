@@ -4,7 +4,9 @@ use std::cell::Cell;
 
 use bumpalo::Bump;
 
-use super::pane::Pane;
+use super::lookup::{Lookups, Spelling};
+use super::table::{Inputs, OVERFLOW};
+use crate::aggregate::Accumulator;
 use crate::line::{Value, json};
 use crate::query::{Column, Context, Expr, Plan};
 use crate::stream::{Output, StageError};
@@ -14,57 +16,115 @@ use crate::time::Timestamp;
 /// aggregates, then what is computed from them.
 const KEYS: usize = 2;
 
-/// Prints a window's rows, sorted by their keys. `window` is its start and
-/// end; `None` where there are no windows.
-pub(super) fn write_rows(
-    plan: &Plan,
-    window: Option<(i64, i64)>,
-    pane: &Pane,
-    casts_failed: &Cell<u64>,
-    out: &mut Output,
-) -> Result<(), StageError> {
-    let mut order: Vec<u32> = (0..pane.groups.len() as u32).collect();
-    order.sort_unstable_by_key(|&group| pane.groups.key(group as usize));
-    let mut writer = RowWriter { plan, window, pane, casts_failed, head: Vec::new() };
-    writer.prepare();
-    let mut arena = Bump::new();
-    for group in order {
-        arena.reset();
-        writer.write(group as usize, &arena, out)?;
-    }
-    Ok(())
+/// What closed a window, as `--row-meta` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClosedBy {
+    /// The watermark, moved by a record.
+    Watermark,
+    /// The watermark, moved by the clock while the input was silent.
+    Idle,
+    /// The end of the input.
+    End,
 }
 
-struct RowWriter<'a> {
-    plan: &'a Plan,
-    window: Option<(i64, i64)>,
-    pane: &'a Pane,
-    casts_failed: &'a Cell<u64>,
-    /// `"window":{"start":"…","end":"…"}`, the same in all rows.
+impl ClosedBy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Watermark => "watermark",
+            Self::Idle => "idle",
+            Self::End => "end",
+        }
+    }
+}
+
+/// What rows are made with, the same for all of a query's at one time.
+pub(super) struct RowWriter<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) inputs: &'a Inputs,
+    pub(super) lookups: &'a Lookups,
+    pub(super) casts_failed: &'a Cell<u64>,
+    pub(super) now: Timestamp,
+    /// `"window":{"start":"…","end":"…"}`, the same in all rows of a window.
     head: Vec<u8>,
+    window: [Value<'static>; 2],
+    /// What closed the window, if rows are to say so.
+    pub(super) closed_by: Option<ClosedBy>,
+    arena: Bump,
 }
 
-impl RowWriter<'_> {
-    fn prepare(&mut self) {
-        let Some((start, end)) = self.window else { return };
-        self.head.extend_from_slice(b"\"window\":{\"start\":\"");
-        Timestamp::from_micros(start).write(&mut self.head);
-        self.head.extend_from_slice(b"\",\"end\":\"");
-        Timestamp::from_micros(end).write(&mut self.head);
-        self.head.extend_from_slice(b"\"}");
+/// The group that a row is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// Its key's number.
+    pub(super) number: u32,
+    /// Its key's spelling where it is not the dictionary's.
+    pub(super) spelling: Option<&'a Spelling>,
+    pub(super) accumulators: &'a [Accumulator],
+    /// Its place in them.
+    pub(super) group: usize,
+    /// Whether records of the key may be in the overflow.
+    pub(super) partial: bool,
+    /// How many rows have been printed for it, if it is a correction.
+    pub(super) revision: u64,
+}
+
+impl<'a> RowWriter<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        inputs: &'a Inputs,
+        lookups: &'a Lookups,
+        casts_failed: &'a Cell<u64>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            plan,
+            inputs,
+            lookups,
+            casts_failed,
+            now,
+            head: Vec::new(),
+            window: [Value::Null; 2],
+            closed_by: None,
+            arena: Bump::new(),
+        }
     }
 
-    /// Prints a group's row if HAVING lets it.
-    fn write(&self, group: usize, arena: &Bump, out: &mut Output) -> Result<(), StageError> {
-        let values = self.values(group, arena);
-        let context = Context {
-            slots: values,
-            arena,
-            casts_failed: self.casts_failed,
-            now: Timestamp::EPOCH,
-        };
-        if self.plan.having.as_ref().is_some_and(|having| !having.is_true(&context)) {
-            return Ok(());
+    /// Turns to a window, by its start and end; without windows to none.
+    pub(super) fn turn_to(&mut self, window: Option<(i64, i64)>) {
+        self.head.clear();
+        self.window = [Value::Null; 2];
+        let Some((start, end)) = window else { return };
+        let (start, end) = (Timestamp::from_micros(start), Timestamp::from_micros(end));
+        self.head.extend_from_slice(b"\"window\":{\"start\":\"");
+        start.write(&mut self.head);
+        self.head.extend_from_slice(b"\",\"end\":\"");
+        end.write(&mut self.head);
+        self.head.extend_from_slice(b"\"}");
+        self.window = [Value::Time(start), Value::Time(end)];
+    }
+
+    /// Prints a group's row if HAVING lets it; tells whether it did.
+    pub(super) fn write(
+        &mut self,
+        subject: &Subject<'_>,
+        out: &mut Output,
+    ) -> Result<bool, StageError> {
+        let mut arena = std::mem::take(&mut self.arena);
+        let printed = self.write_in(subject, &arena, out);
+        arena.reset();
+        self.arena = arena;
+        printed
+    }
+
+    fn write_in(
+        &self,
+        subject: &Subject<'_>,
+        arena: &Bump,
+        out: &mut Output,
+    ) -> Result<bool, StageError> {
+        let values = self.values(subject, arena);
+        if self.plan.having.as_ref().is_some_and(|having| !having.is_true(&self.context(values, arena))) {
+            return Ok(false);
         }
         let row = out.row();
         row.push(b'{');
@@ -73,7 +133,7 @@ impl RowWriter<'_> {
             json::write_string(name.as_bytes(), row);
             row.push(b',');
         }
-        let mut computed = self.first_computed();
+        let mut computed = KEYS + self.plan.keys.len() + self.plan.aggregates.len();
         for column in &self.plan.columns {
             match column {
                 Column::Window => row.extend_from_slice(&self.head),
@@ -81,7 +141,7 @@ impl RowWriter<'_> {
                     json::write_string(name.as_bytes(), row);
                     row.push(b':');
                     if let Expr::Slot(slot) = expr {
-                        self.write_slot(*slot, group, values, row);
+                        self.write_slot(*slot, subject, values, row);
                     } else {
                         values[computed].write(row);
                         computed += 1;
@@ -90,56 +150,90 @@ impl RowWriter<'_> {
             }
             row.push(b',');
         }
-        // The last comma, or the brace of a row without columns.
+        self.write_meta(subject, row);
+        // The last comma; a row without columns has none.
         if row.last() == Some(&b',') {
             row.pop();
         }
         row.push(b'}');
-        out.finish_row()
+        out.finish_row()?;
+        Ok(true)
     }
 
-    fn first_computed(&self) -> usize {
-        KEYS + self.plan.keys.len() + self.plan.aggregates.len()
+    /// What is said about the row itself.
+    fn write_meta(&self, subject: &Subject<'_>, row: &mut Vec<u8>) {
+        if subject.partial {
+            row.extend_from_slice(b"\"partial\":true,");
+        }
+        if subject.number == OVERFLOW {
+            row.extend_from_slice(b"\"overflow\":true,");
+        }
+        if subject.revision > 0 {
+            row.extend_from_slice(b"\"revision\":");
+            json::write_int(subject.revision.into(), row);
+            row.push(b',');
+        }
+        if let Some(closed_by) = self.closed_by {
+            row.extend_from_slice(b"\"closed_by\":\"");
+            row.extend_from_slice(closed_by.name().as_bytes());
+            row.extend_from_slice(b"\",");
+        }
     }
 
     /// Keys are printed as they were first seen.
-    fn write_slot(&self, slot: usize, group: usize, values: &[Value<'_>], row: &mut Vec<u8>) {
+    fn write_slot(
+        &self,
+        slot: usize,
+        subject: &Subject<'_>,
+        values: &[Value<'_>],
+        row: &mut Vec<u8>,
+    ) {
         match slot.checked_sub(KEYS).filter(|&column| column < self.plan.keys.len()) {
-            Some(column) => row.extend_from_slice(self.pane.groups.text(group, column)),
+            Some(column) => row.extend_from_slice(self.key_text(subject, column)),
             None => values[slot].write(row),
         }
     }
 
-    /// All values of a group's row.
-    fn values<'a>(&'a self, group: usize, arena: &'a Bump) -> &'a [Value<'a>] {
-        let instant = |micros| Value::Time(Timestamp::from_micros(micros));
-        let (start, end) = match self.window {
-            Some((start, end)) => (instant(start), instant(end)),
-            None => (Value::Null, Value::Null),
-        };
-        let keys = 0..self.plan.keys.len();
-        let keys = keys.map(|column| Value::from_json(self.pane.groups.text(group, column), arena));
-        let aggregates =
-            self.pane.accumulators.iter().map(|accumulator| accumulator.evaluate(group, arena));
-        let known = [start, end].into_iter().chain(keys).chain(aggregates);
-        let mut values: &[Value<'_>] =
-            bumpalo::collections::Vec::from_iter_in(known, arena).into_bump_slice();
-        for column in &self.plan.columns {
-            // A computed column may read the computed ones before it.
-            if let Column::Value { expr, .. } = column
-                && !matches!(expr, Expr::Slot(_))
-            {
-                let context = Context {
-                    slots: values,
-                    arena,
-                    casts_failed: self.casts_failed,
-                    now: Timestamp::EPOCH,
-                };
-                let value = expr.eval(&context);
-                let more = values.iter().copied().chain([value]);
-                values = bumpalo::collections::Vec::from_iter_in(more, arena).into_bump_slice();
-            }
+    fn key_text<'s>(&'s self, subject: &Subject<'s>, column: usize) -> &'s [u8] {
+        match subject.spelling {
+            _ if subject.number == OVERFLOW => b"null",
+            Some(spelling) => &spelling[column],
+            None => self.lookups.dictionary(self.inputs.keys).text(subject.number, column),
         }
-        values
+    }
+
+    fn context<'v>(&'v self, slots: &'v [Value<'v>], arena: &'v Bump) -> Context<'v> {
+        Context { slots, arena, casts_failed: self.casts_failed, now: self.now }
+    }
+
+    /// All values of a group's row.
+    fn values<'v>(&'v self, subject: &Subject<'v>, arena: &'v Bump) -> &'v [Value<'v>] {
+        let plan = self.plan;
+        let more = plan.columns.iter().filter(|column| computed(column).is_some()).count();
+        let length = KEYS + plan.keys.len() + plan.aggregates.len() + more;
+        let mut values = bumpalo::collections::Vec::with_capacity_in(length, arena);
+        values.extend_from_slice(&self.window);
+        for column in 0..plan.keys.len() {
+            values.push(Value::from_json(self.key_text(subject, column), arena));
+        }
+        for (index, accumulator) in subject.accumulators.iter().enumerate() {
+            let dictionary = self.inputs.dictionary(index);
+            let dictionary = dictionary.map(|place| self.lookups.dictionary(place));
+            values.push(accumulator.evaluate(subject.group, dictionary, arena));
+        }
+        for expr in plan.columns.iter().filter_map(computed) {
+            // It may read the computed columns before it.
+            let known = arena.alloc_slice_copy(&values);
+            values.push(expr.eval(&self.context(known, arena)));
+        }
+        values.into_bump_slice()
+    }
+}
+
+/// The expression of a column that is more than a place in the row.
+fn computed(column: &Column) -> Option<&Expr> {
+    match column {
+        Column::Value { expr, .. } if !matches!(expr, Expr::Slot(_)) => Some(expr),
+        _ => None,
     }
 }

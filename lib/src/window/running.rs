@@ -1,35 +1,29 @@
-//! A query at work: its open panes and what became of its records.
+//! A query at work: its open windows and what became of its records.
 
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
+use roaring::RoaringBitmap;
+
+use super::admission::Admission;
 use super::assigner::Windows;
-use super::pane::Pane;
-use super::row::write_rows;
-use super::watermark::Watermark;
-use crate::line::{Kind, Scanner, Value};
-use crate::query::{Context, Expr, Plan, WindowSpec};
+use super::dedupe::Deduper;
+use super::lookup::Lookups;
+use super::options::{Mode, WindowOptions};
+use super::pane::Panes;
+use super::record::Record;
+use super::row::{ClosedBy, RowWriter, Subject};
+use super::session::{Session, Sessions};
+use super::table::{Inputs, OVERFLOW, Table, new_number};
+use crate::query::{Plan, WindowSpec};
 use crate::stream::{Output, QueryStats, RestoreError, SnapshotReader, SnapshotWriter, StageError};
-
-/// A record as a query sees it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record<'a> {
-    /// Its values, by the plan's slots.
-    pub(super) context: Context<'a>,
-    /// Where those stand in its line, by the same slots.
-    pub(super) scanner: &'a Scanner,
-    pub(super) line: &'a [u8],
-    /// Event time in microseconds; of no matter where there are no windows.
-    pub(super) time: i64,
-    /// Its number, counted over the whole input.
-    pub(super) sequence: u64,
-}
+use crate::time::Timestamp;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Filtered,
+    Duplicate,
     /// Refused by all of its windows, at this watermark.
     Late {
         watermark: i64,
@@ -44,205 +38,572 @@ pub(super) struct Due {
     pub(super) start: i64,
 }
 
+/// What a query shares with the others of its pass.
+pub(super) struct Shared<'a> {
+    pub(super) lookups: &'a mut Lookups,
+    pub(super) casts_failed: &'a Cell<u64>,
+    pub(super) now: Timestamp,
+    pub(super) out: &'a mut Output,
+}
+
+/// The windows with records. Without windows there is one, which never ends.
+#[derive(Debug)]
+enum Store {
+    Panes(Panes),
+    Sessions(Sessions),
+}
+
 #[derive(Debug)]
 pub(super) struct RunningQuery {
     pub(super) plan: Plan,
-    windows: Option<Windows>,
-    /// By start. Without windows there is one.
-    panes: VecDeque<Pane>,
-    /// The pane that took the last record.
-    recent: usize,
-    /// The event time that closes the next window.
-    pub(super) close_at: i64,
     pub(super) stats: QueryStats,
-    key: Vec<u8>,
+    inputs: Inputs,
+    store: Store,
+    /// How far the watermark stays behind event time; `None` if windows only
+    /// close at the end.
+    delay: Option<i64>,
+    /// How long closed windows take corrections.
+    lateness: Option<i64>,
+    mode: Mode,
+    row_meta: bool,
+    dedupe: Option<Deduper>,
+    admission: Option<Admission>,
+    /// Under allowed lateness: how many rows have been printed, by the window's
+    /// end and the key's number.
+    printed: BTreeMap<(i64, u32), u64>,
+    /// In complete mode: windows that end by then have been shown for good.
+    settled: i64,
+    /// End of the first window with records that is not closed; perhaps too
+    /// early, never too late.
+    next_end: i64,
 }
 
 impl RunningQuery {
-    pub(super) fn new(plan: Plan) -> Self {
-        let stats =
-            QueryStats { name: plan.name.clone().unwrap_or_default(), ..QueryStats::default() };
-        let windows = match plan.window {
+    pub(super) fn new(plan: Plan, options: &WindowOptions, lookups: &mut Lookups) -> Self {
+        let name = plan.name.clone().unwrap_or_default();
+        let store = match plan.window {
             Some(WindowSpec::Fixed { size, slide, start }) => {
-                Some(Windows::new(size, slide, start))
+                Store::Panes(Panes::new(Windows::new(size, slide, start)))
             }
-            Some(WindowSpec::Session { .. }) | None => None,
+            Some(WindowSpec::Session { gap }) => Store::Sessions(Sessions::new(gap.micros, &plan)),
+            None => Store::Panes(Panes::new(Windows::EVERYTHING)),
+        };
+        let delay = match options.adaptive {
+            // What is measured is taken off before it comes here.
+            Some(_) => Some(0),
+            None => plan.delay.map(|delay| delay.micros),
         };
         Self {
+            stats: QueryStats { name, ..QueryStats::default() },
+            inputs: Inputs::new(&plan, lookups),
+            store,
+            delay,
+            lateness: options.allowed_lateness.map(|lateness| lateness.micros),
+            mode: options.mode,
+            row_meta: options.row_meta,
+            dedupe: options.dedupe.as_ref().map(|dedupe| Deduper::new(dedupe.within)),
+            admission: options.max_groups.map(Admission::new),
+            printed: BTreeMap::new(),
+            settled: i64::MIN,
+            next_end: i64::MAX,
             plan,
-            windows,
-            panes: VecDeque::new(),
-            recent: 0,
-            close_at: i64::MAX,
-            stats,
-            key: Vec::new(),
         }
     }
 
-    /// The query's watermark; `None` before the first record, or if its windows
-    /// only close at the end.
+    /// The query's watermark at an event time; `None` before the first record,
+    /// or if its windows only close at the end.
     #[inline]
-    pub(super) fn watermark(&self, clock: &Watermark) -> Option<i64> {
-        clock.behind(self.plan.delay?)
+    pub(super) fn watermark(&self, reached: Option<i64>) -> Option<i64> {
+        Some(reached?.saturating_sub(self.delay?))
     }
 
-    /// Takes in a record.
+    /// The event time at which a window may be due.
     #[inline]
-    pub(super) fn take(&mut self, record: &Record<'_>, clock: &Watermark) -> Fate {
+    pub(super) fn due_at(&self) -> i64 {
+        self.delay.map_or(i64::MAX, |delay| self.next_end.saturating_add(delay))
+    }
+
+    /// Takes in a record, at the event time that the records before it have
+    /// reached. Under allowed lateness prints the rows that it corrects.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        record: &Record<'_>,
+        dedupe_key: &[u8],
+        reached: Option<i64>,
+        shared: &mut Shared<'_>,
+    ) -> Result<Fate, StageError> {
         if self.plan.filter.as_ref().is_some_and(|filter| !filter.is_true(&record.context)) {
             self.stats.filtered += 1;
-            return Fate::Filtered;
+            return Ok(Fate::Filtered);
         }
-        let mut start = 0;
-        if let Some(windows) = &self.windows {
-            let in_recent = self.panes.get(self.recent).is_some_and(|pane| {
-                (pane.start..pane.start + windows.pane_length()).contains(&record.time)
-            });
-            start = if in_recent {
-                self.panes[self.recent].start
-            } else {
-                windows.pane_of(record.time)
-            };
-            if let Some(watermark) = self.watermark(clock) {
-                // Only times before the watermark have windows that end there.
-                if record.time < watermark {
-                    self.stats.late_placements += windows.closed(start, watermark);
-                    if windows.last_end(start) <= watermark {
-                        self.stats.late += 1;
-                        return Fate::Late { watermark };
-                    }
-                }
+        if let Some(dedupe) = &mut self.dedupe {
+            let until = reached.map(|reached| reached.saturating_sub(self.delay.unwrap_or(0)));
+            if dedupe.is_duplicate(dedupe_key, record.time, until) {
+                self.stats.duplicates += 1;
+                return Ok(Fate::Duplicate);
             }
         }
-        self.place(start, record, clock);
-        self.stats.aggregated += 1;
-        Fate::Aggregated
+        let watermark = self.watermark(reached);
+        let is_late = match self.store {
+            Store::Panes(_) => self.place(record, watermark, shared)?,
+            Store::Sessions(_) => self.join_session(record, watermark, shared),
+        };
+        Ok(match watermark {
+            Some(watermark) if is_late => {
+                self.stats.late += 1;
+                Fate::Late { watermark }
+            }
+            _ => {
+                self.stats.aggregated += 1;
+                Fate::Aggregated
+            }
+        })
     }
 
+    /// Puts a record into its pane; tells whether all of its windows refuse it.
     #[inline]
-    fn place(&mut self, start: i64, record: &Record<'_>, clock: &Watermark) {
-        if self.panes.get(self.recent).is_none_or(|pane| pane.start != start) {
-            self.recent = match self.panes.binary_search_by_key(&start, |pane| pane.start) {
-                Ok(index) => index,
-                Err(index) => {
-                    self.panes.insert(index, Pane::new(start, &self.plan));
-                    self.schedule(clock);
-                    index
+    fn place(
+        &mut self,
+        record: &Record<'_>,
+        watermark: Option<i64>,
+        shared: &mut Shared<'_>,
+    ) -> Result<bool, StageError> {
+        let Store::Panes(panes) = &mut self.store else { return Ok(false) };
+        let windows = panes.windows;
+        let time = if self.plan.window.is_some() { record.time } else { 0 };
+        let start = panes.start_of(time);
+        // Only times before the watermark have windows that end there.
+        let behind = watermark.filter(|watermark| time < *watermark);
+        if let Some(watermark) = behind {
+            let sealed = watermark.saturating_sub(self.lateness.unwrap_or(0));
+            self.stats.late_placements += windows.closed(start, sealed);
+            if windows.last_end(start) <= sealed {
+                return Ok(true);
+            }
+        }
+        let mut number = shared.lookups.find(self.inputs.keys, record).number;
+        let (pane, is_new_pane) = panes.at(start, &self.plan);
+        if is_new_pane {
+            let open = windows.next_end(start, watermark.unwrap_or(i64::MIN));
+            self.next_end = self.next_end.min(open.unwrap_or(i64::MAX));
+        }
+        let mut group = pane.table.find(number);
+        if group.is_none()
+            && let Some(admission) = &mut self.admission
+            && !admission.admits(number, pane.table.find(OVERFLOW).is_some())
+        {
+            admission.explain(&self.stats.name, shared.out);
+            number = OVERFLOW;
+            group = pane.table.find(OVERFLOW);
+        }
+        let group = group.unwrap_or_else(|| {
+            let group = pane.table.add(number, record.sequence);
+            if number != OVERFLOW {
+                if let Some(spelling) = shared.lookups.spelling(self.inputs.keys, number, record) {
+                    pane.table.spell(group, spelling);
                 }
-            };
-        }
-        let pane = &mut self.panes[self.recent];
-        self.key.clear();
-        for key in &self.plan.keys {
-            key.expr.eval(&record.context).write_key(&mut self.key);
-        }
-        let keys = &self.plan.keys;
-        let (group, new) = pane.groups.find_or_add(&self.key, record.sequence, |column, text| {
-            write_key_text(&keys[column].expr, record, text);
+                if let Some(admission) = &mut self.admission {
+                    admission.enter(number);
+                }
+            }
+            group
         });
-        if new {
-            pane.add_group();
+        let accumulators = &mut pane.table.accumulators;
+        self.inputs.update(&self.plan, accumulators, group, record, shared.lookups);
+        if self.mode == Mode::Update {
+            pane.changed.insert(number);
         }
-        for (accumulator, aggregate) in pane.accumulators.iter_mut().zip(&self.plan.aggregates) {
-            if aggregate.filter.as_ref().is_some_and(|filter| !filter.is_true(&record.context)) {
-                continue;
-            }
-            let value = match &aggregate.argument {
-                Some(argument) => argument.eval(&record.context),
-                None => Value::Bool(true),
+        if let (Some(watermark), Some(lateness)) = (behind, self.lateness) {
+            self.correct(start, number, watermark, lateness, shared)?;
+        }
+        Ok(false)
+    }
+
+    /// Prints a group's rows in the windows of a pane that are closed, but not
+    /// yet sealed.
+    #[cold]
+    fn correct(
+        &mut self,
+        start: i64,
+        number: u32,
+        watermark: i64,
+        lateness: i64,
+        shared: &mut Shared<'_>,
+    ) -> Result<(), StageError> {
+        let Store::Panes(panes) = &self.store else { return Ok(()) };
+        let mut writer = RowWriter::new(
+            &self.plan,
+            &self.inputs,
+            shared.lookups,
+            shared.casts_failed,
+            shared.now,
+        );
+        writer.closed_by = self.row_meta.then_some(ClosedBy::Watermark);
+        let mut sealed = watermark.saturating_sub(lateness);
+        while let Some(end) = panes.windows.next_end(start, sealed)
+            && end <= watermark
+        {
+            sealed = end;
+            let table = panes.merged_group(end, number, &self.plan);
+            let printed = self.printed.entry((end, number)).or_default();
+            writer.turn_to(Some((end - panes.windows.size(), end)));
+            let subject = Subject {
+                number,
+                spelling: table.spelling(0),
+                accumulators: &table.accumulators,
+                group: 0,
+                partial: panes.is_partial(end),
+                revision: *printed,
             };
-            if !accumulator.update(group, &value, record.sequence) {
-                let failed = record.context.casts_failed;
-                failed.set(failed.get() + 1);
-            }
+            *printed += u64::from(writer.write(&subject, shared.out)?);
         }
+        Ok(())
+    }
+
+    /// Puts a record into its session; tells whether that has closed already.
+    fn join_session(
+        &mut self,
+        record: &Record<'_>,
+        watermark: Option<i64>,
+        shared: &mut Shared<'_>,
+    ) -> bool {
+        let Store::Sessions(sessions) = &mut self.store else { return false };
+        let mut number = shared.lookups.find(self.inputs.keys, record).number;
+        if let Some(admission) = &mut self.admission
+            && !sessions.has_key(number)
+            && !admission.admits_to(sessions.open_keys() - usize::from(sessions.has_key(OVERFLOW)))
+        {
+            number = OVERFLOW;
+        }
+        if watermark.is_some_and(|watermark| sessions.end_with(number, record.time) <= watermark) {
+            self.stats.late_placements += 1;
+            return true;
+        }
+        if number == OVERFLOW
+            && let Some(admission) = &mut self.admission
+        {
+            admission.explain(&self.stats.name, shared.out);
+        }
+        let lookups = &*shared.lookups;
+        let keys = self.inputs.keys;
+        let session = sessions.join(number, record.time, record.sequence, || {
+            if number == OVERFLOW { None } else { lookups.spelling(keys, number, record) }
+        });
+        self.next_end = self.next_end.min(sessions.get(session).end);
+        let accumulators = &mut sessions.accumulators;
+        self.inputs.update(&self.plan, accumulators, session as usize, record, shared.lookups);
+        false
     }
 
     /// At the end of the input: totals without keys are a row even where there
     /// was nothing to add up, as in SQL.
-    pub(super) fn total_nothing(&mut self) {
-        if self.windows.is_none() && self.plan.keys.is_empty() && self.panes.is_empty() {
-            let mut pane = Pane::new(0, &self.plan);
-            pane.groups.find_or_add(b"", 0, |_, _| {});
-            pane.add_group();
-            self.panes.push_back(pane);
+    pub(super) fn total_nothing(&mut self, lookups: &mut Lookups) {
+        let Store::Panes(panes) = &mut self.store else { return };
+        if self.plan.window.is_none() && self.plan.keys.is_empty() && panes.is_empty() {
+            let number = lookups.dictionary_mut(self.inputs.keys).number(b"", |_, _| {});
+            let pane = panes.at(0, &self.plan).0;
+            pane.table.add(number, 0);
+            pane.changed.insert(number);
         }
     }
 
-    /// The first window with records that ends after `after`. Without windows:
-    /// the totals, which never end.
-    pub(super) fn next_due(&self, after: i64) -> Option<Due> {
-        let Some(windows) = &self.windows else {
-            let totals = Due { end: i64::MAX, start: i64::MIN };
-            return (!self.panes.is_empty() && after < totals.end).then_some(totals);
-        };
-        // Panes are in order, so the first one that has such a window has the
-        // first such window.
-        let end = self.panes.iter().find_map(|pane| windows.next_end(pane.start, after))?;
-        Some(Due { end, start: end - windows.size() })
+    /// The first window with records that ends after `after`, and so the next
+    /// to close. Without windows: the totals, which never end.
+    pub(super) fn next_due(&mut self, after: i64) -> Option<Due> {
+        match &mut self.store {
+            Store::Panes(panes) => {
+                let end = panes.next_end(after)?;
+                Some(Due { end, start: end - panes.windows.size() })
+            }
+            Store::Sessions(sessions) => {
+                sessions.first_due().map(|(end, start)| Due { end, start })
+            }
+        }
     }
 
     /// Finds out anew when the next window closes.
-    pub(super) fn schedule(&mut self, clock: &Watermark) {
-        self.close_at = i64::MAX;
-        if let Some(delay) = self.plan.delay {
-            let reached = self.watermark(clock).unwrap_or(i64::MIN);
-            if let Some(due) = self.next_due(reached) {
-                self.close_at = due.end.saturating_add(delay.micros);
-            }
-        }
+    pub(super) fn schedule(&mut self, reached: Option<i64>) {
+        let after = self.watermark(reached).unwrap_or(i64::MIN);
+        let due = self.next_due(after);
+        self.next_end = due.map_or(i64::MAX, |due| due.end);
     }
 
-    /// Prints a window's rows and drops the panes that no later window needs.
+    /// Closes a window: prints its rows as the mode has it.
     pub(super) fn close(
         &mut self,
         due: Due,
-        casts_failed: &Cell<u64>,
-        out: &mut Output,
+        by: ClosedBy,
+        shared: &mut Shared<'_>,
     ) -> Result<(), StageError> {
-        if let Some(windows) = self.windows {
-            let window = Some((due.start, due.end));
-            if let Some(pane) = self.merged(due) {
-                write_rows(&self.plan, window, &pane, casts_failed, out)?;
-            }
-            // Later panes have later windows, so those done with are in front.
-            while self.panes.front().is_some_and(|pane| windows.last_end(pane.start) <= due.end) {
-                self.panes.pop_front();
-            }
-        } else {
-            for pane in self.panes.drain(..) {
-                write_rows(&self.plan, None, &pane, casts_failed, out)?;
-            }
+        let closed = match &mut self.store {
+            Store::Panes(_) => Vec::new(),
+            Store::Sessions(sessions) => sessions.close(due.end, due.start),
+        };
+        match &self.store {
+            _ if self.mode == Mode::Complete => return Ok(()),
+            Store::Panes(_) => self.print_window(due, Some(by), shared)?,
+            Store::Sessions(_) => self.print_sessions(due, closed.clone(), Some(by), shared)?,
         }
-        self.recent = 0;
+        if let Store::Sessions(sessions) = &mut self.store {
+            closed.into_iter().for_each(|session| sessions.release(session));
+        }
         Ok(())
     }
 
-    /// The panes of a window as one.
-    fn merged(&self, due: Due) -> Option<Cow<'_, Pane>> {
-        let mut panes = self
-            .panes
-            .iter()
-            .skip_while(|pane| pane.start < due.start)
-            .take_while(|pane| pane.start < due.end);
-        let mut merged = Cow::Borrowed(panes.next()?);
-        for pane in panes {
-            merged.to_mut().merge(pane);
+    /// Prints a window's rows: all, or in update mode those that have changed.
+    fn print_window(
+        &mut self,
+        due: Due,
+        by: Option<ClosedBy>,
+        shared: &mut Shared<'_>,
+    ) -> Result<(), StageError> {
+        let Store::Panes(panes) = &mut self.store else { return Ok(()) };
+        let partial = panes.is_partial(due.end);
+        let wanted = (self.mode == Mode::Update).then(|| {
+            let mut changed = RoaringBitmap::new();
+            panes.of_window(due.end).for_each(|pane| changed |= &pane.changed);
+            changed
+        });
+        let Some(table) = panes.merged(due.end) else { return Ok(()) };
+        let table: &Table = &table;
+        let mut order: Vec<u32> = (0..table.len() as u32).collect();
+        if let Some(wanted) = wanted {
+            order.retain(|&group| wanted.contains(table.numbers[group as usize]));
         }
-        Some(merged)
+        let number = |group: &u32| table.numbers[*group as usize];
+        sort(&mut order, number, self.inputs.keys, shared.lookups);
+        let mut writer = RowWriter::new(
+            &self.plan,
+            &self.inputs,
+            shared.lookups,
+            shared.casts_failed,
+            shared.now,
+        );
+        writer.closed_by = by.filter(|_| self.row_meta);
+        writer.turn_to(self.plan.window.map(|_| (due.start, due.end)));
+        for group in order {
+            let subject = Subject {
+                number: number(&group),
+                spelling: table.spelling(group as usize),
+                accumulators: &table.accumulators,
+                group: group as usize,
+                partial,
+                revision: 0,
+            };
+            if writer.write(&subject, shared.out)? && self.lateness.is_some() {
+                *self.printed.entry((due.end, subject.number)).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the rows of sessions with the same end and start.
+    fn print_sessions(
+        &mut self,
+        due: Due,
+        mut order: Vec<u32>,
+        by: Option<ClosedBy>,
+        shared: &mut Shared<'_>,
+    ) -> Result<(), StageError> {
+        let Store::Sessions(sessions) = &mut self.store else { return Ok(()) };
+        if self.mode == Mode::Update {
+            order.retain(|&session| sessions.get(session).changed);
+        }
+        let number = |session: &u32| sessions.get(*session).number;
+        sort(&mut order, number, self.inputs.keys, shared.lookups);
+        let mut writer = RowWriter::new(
+            &self.plan,
+            &self.inputs,
+            shared.lookups,
+            shared.casts_failed,
+            shared.now,
+        );
+        writer.closed_by = by.filter(|_| self.row_meta);
+        writer.turn_to(Some((due.start, due.end)));
+        for session in order {
+            let Session { number, spelling, .. } = sessions.get(session);
+            let subject = Subject {
+                number: *number,
+                spelling: spelling.as_ref(),
+                accumulators: &sessions.accumulators,
+                group: session as usize,
+                partial: false,
+                revision: 0,
+            };
+            writer.write(&subject, shared.out)?;
+            sessions.set_shown(session);
+        }
+        Ok(())
+    }
+
+    /// The windows that a trigger shows, with their sessions if they are such:
+    /// in update mode the open ones that have changed, in complete mode all that
+    /// were not settled before.
+    pub(super) fn to_show(&self, reached: Option<i64>) -> BTreeMap<Due, Vec<u32>> {
+        let mut due: BTreeMap<Due, Vec<u32>> = BTreeMap::new();
+        let all = self.mode == Mode::Complete;
+        match &self.store {
+            Store::Panes(panes) => {
+                let windows = panes.windows;
+                let closed = self.watermark(reached).unwrap_or(i64::MIN);
+                let after = if all { self.settled } else { closed };
+                for pane in panes.iter().filter(|pane| all || !pane.changed.is_empty()) {
+                    let mut next = windows.next_end(pane.start, after);
+                    while let Some(end) = next {
+                        due.entry(Due { end, start: end - windows.size() }).or_default();
+                        next = windows.next_end(pane.start, end);
+                    }
+                }
+            }
+            Store::Sessions(sessions) => {
+                for place in sessions.all() {
+                    let session = sessions.get(place);
+                    if all || session.changed {
+                        let (end, start) = (session.end, session.start);
+                        due.entry(Due { end, start }).or_default().push(place);
+                    }
+                }
+            }
+        }
+        due
+    }
+
+    /// Shows a window at a trigger, or at the end.
+    pub(super) fn show(
+        &mut self,
+        due: Due,
+        sessions: Vec<u32>,
+        by: Option<ClosedBy>,
+        shared: &mut Shared<'_>,
+    ) -> Result<(), StageError> {
+        match &self.store {
+            Store::Panes(_) => self.print_window(due, by, shared),
+            Store::Sessions(_) => self.print_sessions(due, sessions, by, shared),
+        }
+    }
+
+    /// Notes that everything has been shown as it is.
+    pub(super) fn set_shown(&mut self, reached: Option<i64>) {
+        self.settled = self.watermark(reached).unwrap_or(i64::MIN).max(self.settled);
+        match &mut self.store {
+            Store::Panes(panes) => panes.iter_mut().for_each(|pane| pane.changed.clear()),
+            Store::Sessions(sessions) => {
+                let closed: Vec<u32> =
+                    sessions.all().filter(|&session| !sessions.is_open(session)).collect();
+                closed.into_iter().for_each(|session| sessions.release(session));
+            }
+        }
+        self.drop_sealed(reached);
+    }
+
+    /// Drops the panes that no window needs any more.
+    pub(super) fn drop_sealed(&mut self, reached: Option<i64>) {
+        let Some(watermark) = self.watermark(reached) else { return };
+        let mut until = watermark.saturating_sub(self.lateness.unwrap_or(0));
+        while let Some(entry) = self.printed.first_entry()
+            && entry.key().0 <= until
+        {
+            entry.remove();
+        }
+        if self.mode == Mode::Complete {
+            until = until.min(self.settled);
+        }
+        if let Store::Panes(panes) = &mut self.store {
+            let admission = &mut self.admission;
+            panes.drop_until(until, |pane| {
+                if let Some(admission) = admission {
+                    pane.table.numbers.iter().for_each(|&number| admission.leave(number));
+                }
+            });
+        }
     }
 
     /// Whether windows are open.
     pub(super) fn is_open(&self) -> bool {
-        !self.panes.is_empty()
+        match &self.store {
+            Store::Panes(panes) => !panes.is_empty(),
+            Store::Sessions(sessions) => sessions.len() > 0,
+        }
     }
 
     pub(super) fn groups(&self) -> u64 {
-        self.panes.iter().map(|pane| pane.groups.len() as u64).sum()
+        match &self.store {
+            Store::Panes(panes) => panes.groups(),
+            Store::Sessions(sessions) => sessions.len() as u64,
+        }
     }
 
     pub(super) fn size(&self) -> usize {
-        self.panes.iter().map(Pane::size).sum()
+        let store = match &self.store {
+            Store::Panes(panes) => panes.size(),
+            Store::Sessions(sessions) => sessions.size(),
+        };
+        store
+            + self.printed.len() * 32
+            + self.dedupe.as_ref().map_or(0, Deduper::size)
+            + self.admission.as_ref().map_or(0, Admission::size)
+    }
+
+    /// Adds the numbers of a dictionary that the query holds.
+    pub(super) fn mark(&self, dictionary: usize, used: &mut RoaringBitmap) {
+        let aggregates = |index: &usize| self.inputs.dictionary(*index) == Some(dictionary);
+        let aggregates: Vec<usize> = (0..self.plan.aggregates.len()).filter(aggregates).collect();
+        match &self.store {
+            Store::Panes(panes) => {
+                for table in panes.tables() {
+                    if self.inputs.keys == dictionary {
+                        table.mark(used);
+                    }
+                    aggregates.iter().for_each(|&index| table.accumulators[index].mark(used));
+                }
+            }
+            Store::Sessions(sessions) => {
+                if self.inputs.keys == dictionary {
+                    sessions.mark(used);
+                }
+                aggregates.iter().for_each(|&index| sessions.accumulators[index].mark(used));
+            }
+        }
+    }
+
+    /// Gives what the query holds the numbers that it has in a dictionary now.
+    pub(super) fn renumber(&mut self, dictionary: usize, renumbered: &[u32]) {
+        let keys = self.inputs.keys == dictionary;
+        let aggregates = |index: &usize| self.inputs.dictionary(*index) == Some(dictionary);
+        let aggregates: Vec<usize> = (0..self.plan.aggregates.len()).filter(aggregates).collect();
+        match &mut self.store {
+            Store::Panes(panes) => {
+                for table in panes.tables_mut() {
+                    if keys {
+                        table.renumber(renumbered);
+                    }
+                    for &index in &aggregates {
+                        table.accumulators[index].renumber(renumbered);
+                    }
+                }
+                if keys {
+                    panes.renumber_changed(renumbered);
+                }
+            }
+            Store::Sessions(sessions) => {
+                if keys {
+                    sessions.renumber(renumbered);
+                }
+                for &index in &aggregates {
+                    sessions.accumulators[index].renumber(renumbered);
+                }
+            }
+        }
+        if keys {
+            let printed = std::mem::take(&mut self.printed).into_iter();
+            self.printed = printed
+                .map(|((end, number), rows)| ((end, new_number(renumbered, number)), rows))
+                .collect();
+            if let Some(admission) = &mut self.admission {
+                admission.renumber(renumbered);
+            }
+        }
     }
 
     pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
@@ -256,7 +617,22 @@ impl RunningQuery {
         ] {
             state.u64(count);
         }
-        state.list(self.panes.iter(), |state, pane| pane.snapshot(state));
+        match &self.store {
+            Store::Panes(panes) => panes.snapshot(state),
+            Store::Sessions(sessions) => sessions.snapshot(state),
+        }
+        if let Some(dedupe) = &self.dedupe {
+            dedupe.snapshot(state);
+        }
+        if let Some(admission) = &self.admission {
+            admission.snapshot(state);
+        }
+        state.list(self.printed.iter(), |state, (&(end, number), &rows)| {
+            state.i64(end);
+            state.u64(number.into());
+            state.u64(rows);
+        });
+        state.i64(self.settled);
     }
 
     /// What the query computes: state belongs to this and nothing else.
@@ -278,22 +654,36 @@ impl RunningQuery {
         ] {
             *count = state.u64()?;
         }
-        self.panes = state.list(|state| Pane::restore(&self.plan, state))?.into();
-        self.recent = 0;
+        match &mut self.store {
+            Store::Panes(panes) => panes.restore(&self.plan, state)?,
+            Store::Sessions(sessions) => sessions.restore(state)?,
+        }
+        if let Some(dedupe) = &mut self.dedupe {
+            dedupe.restore(state)?;
+        }
+        if let Some(admission) = &mut self.admission {
+            admission.restore(state)?;
+        }
+        let printed =
+            state.list(|state| Ok(((state.i64()?, state.u64()? as u32), state.u64()?)))?;
+        self.printed = printed.into_iter().collect();
+        self.settled = state.i64()?;
         Ok(())
     }
 }
 
-/// Prints a key. A number is printed as it is spelled in the record, so that
-/// 1.0 stays 1.0.
-#[cold]
-fn write_key_text(expr: &Expr, record: &Record<'_>, text: &mut Vec<u8>) {
-    if let Expr::Slot(slot) = expr {
-        let field = record.scanner.field(*slot);
-        let value = &record.context.slots[*slot];
-        if matches!(field.kind, Kind::Int | Kind::Float) && !value.is_null() {
-            return text.extend_from_slice(field.text(record.line));
-        }
+/// Sorts groups by their keys; what was kept out comes first.
+fn sort(
+    groups: &mut [u32],
+    number: impl Fn(&u32) -> u32,
+    keys: usize,
+    lookups: &mut Lookups,
+) {
+    let overflow = groups.iter().position(|group| number(group) == OVERFLOW);
+    let mut rest = groups;
+    if let Some(place) = overflow {
+        rest.swap(0, place);
+        rest = &mut rest[1..];
     }
-    expr.eval(&record.context).write(text);
+    lookups.dictionary_mut(keys).sort_by_key(rest, number);
 }

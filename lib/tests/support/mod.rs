@@ -10,7 +10,7 @@ use highwater_core::query::{Plan, builtins};
 use highwater_core::stream::{
     Event, Input, Operator, Options, Output, SnapshotReader, SnapshotWriter, StageError, drive,
 };
-use highwater_core::window::WindowOperator;
+use highwater_core::window::{WindowOperator, WindowOptions};
 
 /// Bytes that come in reads of a given size.
 pub(crate) struct Bytes<'a> {
@@ -75,7 +75,7 @@ pub(crate) fn window(queries: &[&str]) -> WindowOperator {
             }
         }
     }
-    WindowOperator::new(plans, projection).unwrap()
+    WindowOperator::new(plans, projection, WindowOptions::default()).unwrap()
 }
 
 /// Takes in whole lines without ending the stream.
