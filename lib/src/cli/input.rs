@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::report::Report;
 use super::signals::Signals;
 use crate::stream::{Event, Input, Operator, Output, StageError};
+use crate::time::Timestamp;
 
 /// A stage that is no source goes on reading this long after it was told to
 /// stop: the source has been told too, and its end is on the way.
@@ -179,8 +180,6 @@ pub(super) struct Sources {
     /// Whether this stage is the first of its pipeline.
     is_source: bool,
     signals: Signals,
-    /// Since when the input has been waited for.
-    silent_since: Option<Instant>,
     /// When a stage that is no source stops for a signal.
     deadline: Option<Instant>,
     report: Report,
@@ -219,7 +218,6 @@ impl Sources {
             current: None,
             is_source,
             signals,
-            silent_since: None,
             deadline: None,
             report,
             progress,
@@ -333,9 +331,8 @@ impl Input for Sources {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
-        // Statistics in between do not break the silence.
-        let silent_since = *self.silent_since.get_or_insert_with(Instant::now);
-        let idle = timeout.map(|timeout| silent_since + timeout);
+        // A time too far away to be told is never reached.
+        let wake = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             if let Some(event) = self.pending_event() {
                 return Ok(event);
@@ -345,11 +342,11 @@ impl Input for Sources {
                 return Ok(Event::Readable);
             }
             let now = Instant::now();
-            if idle.is_some_and(|idle| now >= idle) {
-                self.silent_since = Some(now);
-                return Ok(Event::TimedOut);
+            if wake.is_some_and(|wake| now >= wake) {
+                // Input that has come meanwhile goes first.
+                return Ok(self.poll_fds(Some(Duration::ZERO))?.unwrap_or(Event::TimedOut));
             }
-            let next = [idle, self.deadline, self.report.due()].into_iter().flatten().min();
+            let next = [wake, self.deadline, self.report.due()].into_iter().flatten().min();
             let timeout = next.map(|next| next.saturating_duration_since(now));
             if let Some(event) = self.poll_fds(timeout)? {
                 return Ok(event);
@@ -359,13 +356,20 @@ impl Input for Sources {
 
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let Some(source) = &mut self.current else { return Ok(0) };
-        self.silent_since = None;
         loop {
             match source.read(space, &mut self.progress) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        let micros = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => micros(since),
+            Err(before) => -micros(before.duration()),
+        })
     }
 
     fn show_stats(&mut self, operator: &dyn Operator, out: &Output) -> Result<(), StageError> {

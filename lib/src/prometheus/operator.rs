@@ -41,6 +41,8 @@ pub struct ExportProm {
     ip_address: usize,
     user_id: usize,
     sink: Option<Box<dyn Sink>>,
+    /// Processing time as last told.
+    now: Option<Timestamp>,
     /// The registry's revision that the sink has.
     published: Option<u64>,
     /// Rows that were not asked for.
@@ -69,6 +71,7 @@ impl ExportProm {
             ip_address,
             user_id,
             sink: None,
+            now: None,
             published: None,
             filtered: 0,
             labels: LabelSet::default(),
@@ -138,6 +141,14 @@ impl ExportProm {
         Ok(())
     }
 
+    /// Publishes, if the sink wants it.
+    fn publish_if_due(&mut self) -> Result<(), StageError> {
+        match &self.sink {
+            Some(sink) if sink.due_in().is_zero() => self.publish(),
+            _ => Ok(()),
+        }
+    }
+
     /// Publishes, if there is somewhere to and something new.
     fn publish(&mut self) -> Result<(), StageError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
@@ -179,10 +190,7 @@ impl Operator for ExportProm {
         } else if let Err(error) = self.take_row(line.bytes) {
             return out.reject(error.reason(), error, line);
         }
-        match &self.sink {
-            Some(sink) if sink.due_in().is_zero() => self.publish(),
-            _ => Ok(()),
-        }
+        self.publish_if_due()
     }
 
     fn on_control(&mut self, control: &Control, _out: &mut Output) -> Result<(), StageError> {
@@ -201,13 +209,19 @@ impl Operator for ExportProm {
             .try_for_each(|line| out.copy_row(line.strip_suffix(b"\n").unwrap_or(line)))
     }
 
-    fn idle_after(&self) -> Option<Duration> {
-        let sink = self.sink.as_ref()?;
-        (self.published != Some(self.registry.revision())).then(|| sink.due_in())
+    fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
+        self.now = Some(now);
+        self.publish_if_due()
     }
 
-    fn on_idle(&mut self, _out: &mut Output) -> Result<(), StageError> {
-        self.publish()
+    fn wakes_at(&self) -> Option<Timestamp> {
+        let sink = self.sink.as_ref()?;
+        // The sink counts from this moment, and `now` is a little before it, or
+        // not yet known: then the call comes early and is asked for once more.
+        let now = self.now.unwrap_or(Timestamp::EPOCH);
+        let micros = i64::try_from(sink.due_in().as_micros()).unwrap_or(i64::MAX);
+        (self.published != Some(self.registry.revision()))
+            .then(|| Timestamp::from_micros(now.micros.saturating_add(micros)))
     }
 
     fn is_stateful(&self) -> bool {

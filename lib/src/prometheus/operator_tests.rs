@@ -257,11 +257,18 @@ fn a_sink_gets_the_text_when_it_is_due_and_has_changed() {
     let texts = || sink.texts.borrow().len();
     let minute = Duration::from_secs(60);
 
+    let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+
     sink.due_in.set(minute);
+    export.on_clock(at(100), &mut out).unwrap();
     feed(&mut export, &[row(0, r#""n":1"#)], &mut out);
-    assert_eq!((texts(), export.idle_after()), (0, Some(minute)));
-    export.on_idle(&mut out).unwrap();
-    assert_eq!((texts(), export.idle_after()), (1, None), "nothing has changed since");
+    assert_eq!((texts(), export.wakes_at()), (0, Some(at(160))));
+    export.on_clock(at(159), &mut out).unwrap();
+    assert_eq!(texts(), 0, "not yet due");
+    sink.due_in.set(Duration::ZERO);
+    export.on_clock(at(160), &mut out).unwrap();
+    sink.due_in.set(minute);
+    assert_eq!((texts(), export.wakes_at()), (1, None), "nothing has changed since");
 
     feed(&mut export, &[row(1, r#""n":2"#)], &mut out);
     assert_eq!(texts(), 1, "not yet due");

@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::clock::ProcessingClock;
 use super::{Operator, Output, StageError};
 use crate::line::{Control, LineReader, Reason};
+use crate::time::Timestamp;
 
 /// What the outside world has for the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +49,8 @@ pub trait Input {
     /// Fails if the system does.
     fn poll(&mut self) -> io::Result<Event>;
 
-    /// Waits until there is something to do, at most for `timeout`. Never
-    /// returns [`Event::Pending`].
+    /// Waits until there is something to do, at most for `timeout`, which may
+    /// be zero. Never returns [`Event::Pending`].
     ///
     /// # Errors
     ///
@@ -61,6 +63,9 @@ pub trait Input {
     ///
     /// Fails if the system does.
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// What the wall clock shows.
+    fn now(&self) -> Timestamp;
 
     /// Shows the statistics to whoever asked for them.
     ///
@@ -121,6 +126,7 @@ pub fn drive(
         out,
         reader: LineReader::new(options.max_line),
         control: ControlLines::new(options),
+        clock: ProcessingClock::default(),
         options,
     };
     let outcome = match driver.run() {
@@ -138,6 +144,7 @@ struct Driver<'a> {
     out: &'a mut Output,
     reader: LineReader,
     control: ControlLines,
+    clock: ProcessingClock,
     options: &'a Options,
 }
 
@@ -191,16 +198,38 @@ impl Driver<'_> {
             match event {
                 Event::Readable | Event::Stop | Event::ReaderGone => return Ok(event),
                 Event::Pending => {}
-                Event::TimedOut => self.operator.on_idle(self.out)?,
+                Event::TimedOut => self.tell_time()?,
                 Event::ShowStats => self.input.show_stats(self.operator, self.out)?,
             }
             self.out.flush()?;
-            event = self.input.wait(self.operator.idle_after()).map_err(failed)?;
+            let timeout = self.timeout();
+            event = self.input.wait(timeout).map_err(failed)?;
+        }
+    }
+
+    /// How long the operator can do without a call.
+    fn timeout(&mut self) -> Option<Duration> {
+        if matches!(self.control.state, ControlState::Suspended | ControlState::Ended) {
+            return None;
+        }
+        let wake = self.operator.wakes_at()?;
+        self.clock.wait_for(wake, self.input.now())
+    }
+
+    /// Tells the operator what the wall clock shows, if that still counts.
+    fn tell_time(&mut self) -> Result<(), StageError> {
+        match self.clock.at_wall(self.input.now()) {
+            Some(now) => self.operator.on_clock(now, self.out),
+            None => Ok(()),
         }
     }
 
     /// Takes in the lines that have been read.
     fn take_lines(&mut self) -> Result<(), StageError> {
+        // The wall clock is told once for each read, and not before the first
+        // record: a heartbeat directly behind `start` is then the only clock
+        // that the operator ever sees.
+        let mut is_told = false;
         while let Some(mut line) = self.reader.next_line() {
             self.out.begin_line();
             if self.out.line_number() == 1 {
@@ -212,12 +241,18 @@ impl Driver<'_> {
                 continue;
             }
             if self.control.state != ControlState::Absent
-                && self.control.take(line.bytes, self.operator, self.out)?
+                && self.control.take(line.bytes, &mut self.clock, self.operator, self.out)?
             {
                 continue;
             }
             if self.control.state == ControlState::Ended {
                 return Err(behind_the_end(self.out));
+            }
+            if !is_told {
+                is_told = true;
+                if let Some(now) = self.clock.at_wall(self.input.now()) {
+                    self.operator.on_clock(now, self.out)?;
+                }
             }
             self.out.stats.records_in += 1;
             if line.fault == Some(Reason::TooLong) {
@@ -264,6 +299,7 @@ impl ControlLines {
     fn take(
         &mut self,
         line: &[u8],
+        clock: &mut ProcessingClock,
         operator: &mut dyn Operator,
         out: &mut Output,
     ) -> Result<bool, StageError> {
@@ -296,6 +332,9 @@ impl ControlLines {
                 }
             }
             Control::Suspend => self.state = ControlState::Suspended,
+            Control::Heartbeat { at } if self.state == ControlState::Present => {
+                operator.on_clock(clock.at_heartbeat(*at), out)?;
+            }
             _ => {}
         }
         operator.on_control(&control, out)?;
@@ -321,184 +360,5 @@ fn behind_the_end(out: &Output) -> StageError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::line::Line;
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    /// Passes lines on, shows when it is told the end.
-    struct Echo;
-
-    impl Operator for Echo {
-        fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
-            out.copy_row(line.bytes)
-        }
-
-        fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-            out.copy_row(b"END")
-        }
-
-        fn is_stateful(&self) -> bool {
-            true
-        }
-    }
-
-    /// Sources in memory; a `None` among the pieces is a wait.
-    struct Pieces {
-        sources: Vec<Vec<Option<&'static [u8]>>>,
-        waits: Rc<RefCell<u32>>,
-    }
-
-    impl Input for Pieces {
-        fn next_source(&mut self) -> Result<Option<String>, StageError> {
-            self.sources.pop().map_or(Ok(None), |pieces| {
-                self.sources.push(pieces);
-                Ok(Some("memory".to_owned()))
-            })
-        }
-
-        fn poll(&mut self) -> io::Result<Event> {
-            match self.sources.last().and_then(|pieces| pieces.last()) {
-                Some(None) => Ok(Event::Pending),
-                _ => Ok(Event::Readable),
-            }
-        }
-
-        fn wait(&mut self, _timeout: Option<Duration>) -> io::Result<Event> {
-            *self.waits.borrow_mut() += 1;
-            if let Some(pieces) = self.sources.last_mut() {
-                pieces.pop();
-            }
-            Ok(Event::Readable)
-        }
-
-        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-            if let Some(Some(piece)) = self.sources.last_mut().and_then(Vec::pop) {
-                space[..piece.len()].copy_from_slice(piece);
-                Ok(piece.len())
-            } else {
-                self.sources.pop();
-                Ok(0)
-            }
-        }
-    }
-
-    #[derive(Clone, Default)]
-    struct Written(Rc<RefCell<Vec<Vec<u8>>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.borrow_mut().push(bytes.to_vec());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn run(sources: &[&[Option<&'static [u8]>]]) -> (Result<Outcome, StageError>, Vec<String>) {
-        let reversed = |pieces: &&[Option<&'static [u8]>]| pieces.iter().rev().copied().collect();
-        let sources = sources.iter().rev().map(reversed).collect();
-        let written = Written::default();
-        let mut out = Output::new(Box::new(written.clone()), Box::new(|_| {}));
-        let mut input = Pieces { sources, waits: Rc::default() };
-        let outcome = drive(&mut Echo, &mut input, &mut out, &Options::default());
-        let blocks = written.0.take().into_iter();
-        let blocks = blocks.map(|block| String::from_utf8(block).unwrap()).collect();
-        (outcome, blocks)
-    }
-
-    #[test]
-    fn flushes_before_it_waits_and_only_then() {
-        let (outcome, blocks) =
-            run(&[&[Some(b"a\nb\n"), Some(b"c\n"), None, Some(b"d\n")], &[Some(b"e")]]);
-        assert_eq!(outcome.unwrap(), Outcome::Ended);
-        assert_eq!(blocks, ["a\nb\nc\n", "d\ne\nEND\n"]);
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_line() {
-        let (_, blocks) = run(&[&[Some(b"\xef\xbb\xbfa\nb")], &[Some(b"\xef\xbb\xbfc")]]);
-        assert_eq!(blocks, ["a\nb\nc\nEND\n"]);
-    }
-
-    #[test]
-    fn a_last_line_does_not_run_into_the_next_source() {
-        let (_, blocks) = run(&[&[Some(b"a")], &[Some(b"b")]]);
-        assert_eq!(blocks, ["a\nb\nEND\n"]);
-    }
-
-    #[test]
-    fn a_suspended_stream_is_not_flushed() {
-        let start = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
-{"a":1}
-{"@":"suspend"}
-"#;
-        let (outcome, blocks) = run(&[&[Some(start)]]);
-        assert_eq!(outcome.unwrap(), Outcome::Suspended);
-        assert_eq!(blocks, [std::str::from_utf8(start).unwrap()]);
-    }
-
-    #[test]
-    fn the_last_rows_come_before_the_end_line() {
-        let lines = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
-{"a":1}
-{"@":"end"}
-{"@":"barrier","epoch":8}
-"#;
-        let (outcome, blocks) = run(&[&[Some(lines)]]);
-        assert_eq!(outcome.unwrap(), Outcome::Ended);
-        let shown: String = blocks.concat().lines().skip(1).collect();
-        assert_eq!(shown, r#"{"a":1}END{"@":"end"}{"@":"barrier","epoch":8}"#);
-    }
-
-    #[test]
-    fn nothing_goes_on_after_its_end() {
-        let ended = r#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
-{"@":"end"}
-"#;
-        for behind in [r#"{"a":1}"#, ended] {
-            let lines = format!("{ended}{behind}\n").leak().as_bytes();
-            let error = run(&[&[Some(lines)]]).0.unwrap_err();
-            assert!(error.to_string().starts_with("memory:3: the stream has ended"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_outside_world_cannot_forge_control_lines() {
-        let start = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}"#;
-        let mut out = Output::in_memory();
-        let mut input = Pieces { sources: vec![vec![Some(&start[..])]], waits: Rc::default() };
-        let options = Options { accept_control: false, ..Options::default() };
-        drive(&mut Echo, &mut input, &mut out, &options).unwrap();
-        assert_eq!(out.stats.records_in, 1);
-    }
-
-    #[test]
-    fn without_start_a_control_line_is_a_record() {
-        let (outcome, blocks) = run(&[&[Some(b"{\"@\":\"suspend\"}\n")]]);
-        assert_eq!(outcome.unwrap(), Outcome::Ended);
-        assert_eq!(blocks, ["{\"@\":\"suspend\"}\nEND\n"]);
-    }
-
-    #[test]
-    fn state_without_checkpoint_breaks_the_line() {
-        let start = br#"{"@":"start","format":1,"line":"3f","run":"9c","epoch":0,"stage":0}
-x
-{"@":"end"}
-"#;
-        let (_, blocks) = run(&[&[Some(start)]]);
-        assert_eq!(blocks, ["x\nEND\n"]);
-    }
-
-    #[test]
-    fn damaged_control_lines_stop_the_stage() {
-        let lines = br#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}
-{"@":"barrier"}
-"#;
-        let error = run(&[&[Some(lines)]]).0.unwrap_err();
-        assert!(error.to_string().starts_with("memory:2: "), "{error}");
-    }
-}
+#[path = "driver_tests.rs"]
+mod tests;

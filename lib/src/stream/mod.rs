@@ -1,6 +1,7 @@
 //! The stream: one operator trait and one driver loop for all stages, so that
 //! control lines, flushing, statistics and rejects are written once.
 
+mod clock;
 mod driver;
 mod operator;
 mod output;

@@ -1,10 +1,10 @@
 //! What a stage does with its input.
 
 use std::io;
-use std::time::Duration;
 
 use super::{Output, RestoreError, SnapshotReader, SnapshotWriter, Stats};
 use crate::line::{Control, Line};
+use crate::time::Timestamp;
 
 /// A stage of the pipeline, driven by its input.
 ///
@@ -13,8 +13,9 @@ use crate::line::{Control, Line};
 /// [`on_end`](Self::on_end) if the data have ended (and not only this run).
 /// After an error it calls nothing more.
 ///
-/// An operator reads no clock, file or environment, so its output is a
-/// function of its input. All that it remembers from one record to the next
+/// An operator reads no clock, file or environment: processing time is handed
+/// in by [`on_clock`](Self::on_clock), and its output is a function of what it
+/// is handed. All that it remembers from one record to the next
 /// that could show in later output goes through
 /// [`snapshot`](Self::snapshot) and [`restore`](Self::restore).
 pub trait Operator {
@@ -44,19 +45,28 @@ pub trait Operator {
         Ok(())
     }
 
-    /// How long the input may be silent before [`on_idle`](Self::on_idle) is
-    /// called; `None` for not at all. Asked anew each time.
-    fn idle_after(&self) -> Option<Duration> {
-        None
-    }
-
-    /// The input has been silent for [`idle_after`](Self::idle_after).
+    /// Processing time has come to `now`, which never goes back.
+    ///
+    /// By the wall clock, this is called before the first record of each read
+    /// and when [`wakes_at`](Self::wakes_at) has come without input. Once the
+    /// stream has brought a heartbeat, heartbeats are the clock: it is called
+    /// for each of them, before that is forwarded, and at no other time. It is
+    /// called before every record, unless that precedes the first heartbeat of
+    /// a stream.
     ///
     /// # Errors
     ///
     /// Fails when `out` does.
-    fn on_idle(&mut self, _out: &mut Output) -> Result<(), StageError> {
+    fn on_clock(&mut self, _now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
         Ok(())
+    }
+
+    /// The processing time at which [`on_clock`](Self::on_clock) is to be
+    /// called though there is no input; `None` for not at all. Asked anew
+    /// before each wait. One that has passed makes the call at once, so after
+    /// the call it must have moved on.
+    fn wakes_at(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Whether output depends on more than the record at hand.

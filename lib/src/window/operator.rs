@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bumpalo::Bump;
 use roaring::RoaringBitmap;
@@ -24,7 +23,7 @@ use crate::time::{TimeDelta, Timestamp};
 
 /// Input that has been silent this long without a watermark makes the operator
 /// say why there are no rows.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: TimeDelta = TimeDelta::from_seconds(5);
 
 /// Queries that cannot run together, or at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +77,8 @@ pub struct WindowOperator {
     arena: Bump,
     casts_failed: Cell<u64>,
     has_explained_silence: bool,
+    /// Processing time of the last record.
+    heard_at: Timestamp,
 }
 
 impl WindowOperator {
@@ -118,6 +119,7 @@ impl WindowOperator {
             arena: Bump::new(),
             casts_failed: Cell::new(0),
             has_explained_silence: false,
+            heard_at: Timestamp::EPOCH,
         })
     }
 
@@ -306,6 +308,7 @@ fn check(plans: &[Plan], options: &WindowOptions) -> Result<(), WindowError> {
 impl Operator for WindowOperator {
     #[inline]
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        self.heard_at = self.now;
         if line.fault == Some(Reason::InvalidUtf8) {
             return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
         }
@@ -351,16 +354,20 @@ impl Operator for WindowOperator {
         Ok(())
     }
 
-    fn idle_after(&self) -> Option<Duration> {
-        let waits = |query: &RunningQuery| query.plan.delay.is_none() && query.is_open();
-        let silent = !self.has_explained_silence && self.queries.iter().any(waits);
-        silent.then_some(SILENCE)
+    fn on_clock(&mut self, now: Timestamp, out: &mut Output) -> Result<(), StageError> {
+        if self.wakes_at().is_some_and(|wake| now >= wake) {
+            self.has_explained_silence = true;
+            out.message("rows come at the end of input; for a live stream add --watermark 10s");
+        }
+        self.now = now;
+        Ok(())
     }
 
-    fn on_idle(&mut self, out: &mut Output) -> Result<(), StageError> {
-        self.has_explained_silence = true;
-        out.message("rows come at the end of input; for a live stream add --watermark 10s");
-        Ok(())
+    fn wakes_at(&self) -> Option<Timestamp> {
+        let waits = |query: &RunningQuery| query.plan.delay.is_none() && query.is_open();
+        let silent = !self.has_explained_silence && self.queries.iter().any(waits);
+        let micros = self.heard_at.micros.saturating_add(SILENCE.micros);
+        silent.then_some(Timestamp::from_micros(micros))
     }
 
     fn is_stateful(&self) -> bool {

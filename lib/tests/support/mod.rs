@@ -10,6 +10,7 @@ use highwater_core::query::{Plan, builtins};
 use highwater_core::stream::{
     Event, Input, Operator, Options, Output, SnapshotReader, SnapshotWriter, StageError, drive,
 };
+use highwater_core::time::Timestamp;
 use highwater_core::window::{WindowOperator, WindowOptions};
 
 /// Bytes that come in reads of a given size.
@@ -35,6 +36,10 @@ impl Input for Bytes<'_> {
 
     fn wait(&mut self, _timeout: Option<Duration>) -> io::Result<Event> {
         Ok(Event::Readable)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH
     }
 
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
