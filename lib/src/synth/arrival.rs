@@ -18,7 +18,8 @@ pub(super) struct Arrival {
     pub(super) record: Record,
     pub(super) fate: Fate,
     /// The time of the stream when it arrives, in milliseconds since the
-    /// epoch: the greatest true time so far. Never goes back.
+    /// epoch: the greatest event time so far, those of clocks ahead apart.
+    /// Never goes back.
     pub(super) clock: i64,
 }
 
@@ -55,8 +56,8 @@ pub(super) struct Arrivals {
     held: BTreeMap<(i64, u64), Record>,
     /// Greatest event time that has arrived, those of clocks ahead apart.
     greatest: Option<i64>,
-    /// Greatest true time that has arrived.
-    clock: i64,
+    /// The time of the stream before anything has arrived.
+    start: i64,
     /// How many records have left `traffic`.
     number: u64,
 }
@@ -148,7 +149,7 @@ impl Arrivals {
             pending: BinaryHeap::new(),
             held: BTreeMap::new(),
             greatest: None,
-            clock: schedule.start,
+            start: schedule.start,
             number: 0,
         }
     }
@@ -161,13 +162,16 @@ impl Arrivals {
         let upcoming = upcoming.map(|Reverse(pending)| pending.moves_time_to().unwrap_or(i64::MIN));
         if let Some(key) = self.due(upcoming) {
             let record = self.held.remove(&key)?;
-            return Some(Arrival { record, fate: Fate::Late, clock: self.clock });
+            return Some(Arrival { record, fate: Fate::Late, clock: self.clock() });
         }
         let Reverse(pending) = self.pending.pop()?;
         let Pending { record, fate, .. } = pending;
         self.greatest = self.greatest.max(pending.moves_time_to());
-        self.clock = self.clock.max(record.millis());
-        Some(Arrival { record, fate, clock: self.clock })
+        Some(Arrival { record, fate, clock: self.clock() })
+    }
+
+    fn clock(&self) -> i64 {
+        self.greatest.unwrap_or(self.start)
     }
 
     /// Takes records from the traffic until none of the rest can arrive before
