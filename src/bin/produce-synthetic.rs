@@ -12,7 +12,9 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use highwater_core::cli::{self, UsageError};
 use highwater_core::stream::Output;
-use highwater_core::synth::{Amount, Anomaly, Config, Generator, Late, Rate, Stream};
+use highwater_core::synth::{
+    Amount, Anomaly, Config, Duplicate, FutureClock, Generator, Late, Rate, Share, Skew, Stream,
+};
 use highwater_core::time::{TimeDelta, Timestamp};
 
 /// Make a test stream with known truth
@@ -69,9 +71,44 @@ struct Args {
     #[arg(long = "anomaly", value_name = "ANOMALY")]
     anomalies: Vec<Anomaly>,
 
-    /// Write what was injected: each anomaly, and each late record by its line
+    #[command(flatten)]
+    faults: Faults,
+
+    /// Write what was injected: each anomaly, and each late, duplicate, malformed and future
+    /// record by its line
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+}
+
+/// What goes wrong between the sources and the reader.
+#[derive(clap::Args, Debug)]
+struct Faults {
+    /// Send this share of the records a second time, byte for byte, before event time has
+    /// advanced by DELAY: 1% or 1%:1m [default DELAY: 10s]
+    #[arg(long, value_name = "SHARE[:DELAY]")]
+    duplicate: Option<Duplicate>,
+
+    /// Before this share of the records put a broken line; the records stay
+    #[arg(long, value_name = "SHARE")]
+    malformed: Option<Share>,
+
+    /// Let this share of the records come from clocks that are ahead: 0.1%:1d
+    #[arg(long, value_name = "SHARE:AHEAD")]
+    future_clock: Option<FutureClock>,
+
+    /// Begin each record with "@source", as if read from a Kafka topic with so many partitions;
+    /// the hash of user_id chooses one
+    #[arg(long, value_name = "N")]
+    partitions: Option<u16>,
+
+    /// Read the partitions at different speeds: when the first has been read, the last is LAG
+    /// behind, such as 10m, or 10% of the stream [default LAG: 10%]
+    #[arg(long, value_name = "LAG", num_args = 0..=1, default_missing_value = "10%")]
+    skew: Option<Skew>,
+
+    /// Let a partition fall silent at half of the stream; its users go on in the others
+    #[arg(long)]
+    idle_partition: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -87,6 +124,11 @@ Services, addresses and users that are not given depend on the place among the a
 attack is denser, so that it is found in whatever windows it falls. latency is found after
 three minutes of stream.
 
+Malformed lines, in turn, and why parse rejects them: cut (invalid_json), text (no_match; for
+window and parse --format json invalid_json), no-time (no_timestamp), bad-time and wrong-type
+(bad_timestamp), bad-utf8 (invalid_utf8). A record is only one of late, duplicate and future.
+parse and window take records with \"@source\" as they are; ingest rejects them (reserved_key).
+
 Without anomalies, ddos, suspicious_ip and user_burst have nothing to find while there are at
 least 10 users for each record a second (the default). error_rate_spike needs 20 records a second
 for 8 services, else a few errors are a spike.
@@ -97,6 +139,10 @@ Examples:
       --anomaly ddos@1h+2m --truth truth.ndjson | window --query log-analysis | detect
   produce-synthetic logs --duration 2h --out-of-order 30s --late 2%:1m..20m --truth truth.ndjson |
       window --query error_rate --watermark 30s --late late.ndjson
+  produce-synthetic logs --duration 2h --malformed 1% --truth truth.ndjson |
+      parse --rejects rejects.ndjson > logs.ndjson
+  produce-synthetic logs --duration 2h --partitions 4 --skew 10m --idle-partition --duplicate 1% \\
+      --future-clock 0.1%:1d --truth truth.ndjson > faults.ndjson
   produce-synthetic events --count 1000 --rate 10 --users 5 | window --query action_metrics";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -152,6 +198,12 @@ impl Args {
             out_of_order: self.out_of_order.unwrap_or_default(),
             late: self.late,
             anomalies: self.anomalies.clone(),
+            duplicate: self.faults.duplicate,
+            malformed: self.faults.malformed,
+            future_clock: self.faults.future_clock,
+            partitions: self.faults.partitions,
+            skew: self.faults.skew,
+            idle_partition: self.faults.idle_partition,
             ..default
         })
     }
@@ -167,6 +219,12 @@ impl Args {
             ("--out-of-order", self.out_of_order.is_some()),
             ("--late", self.late.is_some()),
             ("--anomaly", !self.anomalies.is_empty()),
+            ("--duplicate", self.faults.duplicate.is_some()),
+            ("--malformed", self.faults.malformed.is_some()),
+            ("--future-clock", self.faults.future_clock.is_some()),
+            ("--partitions", self.faults.partitions.is_some()),
+            ("--skew", self.faults.skew.is_some()),
+            ("--idle-partition", self.faults.idle_partition),
         ];
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),

@@ -1,9 +1,11 @@
-//! The order in which records arrive: out of order within a bound, and late.
+//! The order in which records arrive: out of order within a bound, and late;
+//! and which of them have clocks that are ahead.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::config::{Config, Schedule};
+use super::future::FutureClock;
 use super::quantity::Share;
 use super::random::{Purpose, Random};
 use super::record::Record;
@@ -12,10 +14,23 @@ use super::traffic::Traffic;
 /// A record on its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Arrival {
+    /// With its true time, whatever its clock says.
     pub(super) record: Record,
-    /// For a late record, how far it is behind the greatest event time before
-    /// it, in milliseconds.
-    pub(super) late_by: Option<i64>,
+    pub(super) fate: Fate,
+    /// The time of the stream when it arrives, in milliseconds since the
+    /// epoch: the greatest event time so far, those of clocks ahead apart.
+    /// Never goes back.
+    pub(super) clock: i64,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    OnTime,
+    /// Held back beyond the bound of disorder.
+    Late,
+    /// From a clock that is ahead by so many milliseconds.
+    Ahead(i64),
 }
 
 /// The records of a stream in order of arrival.
@@ -34,12 +49,15 @@ pub(super) struct Arrivals {
     /// Greatest delay of a record on time, in milliseconds.
     bound: u64,
     lateness: Option<Lateness>,
+    clocks: Option<Clocks>,
     /// On time, not yet arrived.
     pending: BinaryHeap<Reverse<Pending>>,
     /// Late, by the event time that has to be reached, then by number.
     held: BTreeMap<(i64, u64), Record>,
-    /// Greatest event time that has arrived.
+    /// Greatest event time that has arrived, those of clocks ahead apart.
     greatest: Option<i64>,
+    /// The time of the stream before anything has arrived.
+    start: i64,
     /// How many records have left `traffic`.
     number: u64,
 }
@@ -54,11 +72,36 @@ struct Lateness {
     last: i64,
 }
 
+/// Which clocks are ahead.
+#[derive(Clone, Debug)]
+struct Clocks {
+    share: Share,
+    /// How far, in milliseconds.
+    ahead: i64,
+    random: Random,
+    /// From this time on all are right, so that event time gets to the end.
+    last: i64,
+}
+
+impl Clocks {
+    fn new(config: &Config, schedule: &Schedule) -> Option<Self> {
+        let FutureClock { share, ahead } = config.future_clock?;
+        let random = Random::new(config.seed, Purpose::Clock);
+        Some(Self { share, ahead: ahead.micros / 1_000, random, last: schedule.last })
+    }
+
+    fn draw(&mut self, millis: i64) -> Fate {
+        let ahead = self.random.chance(self.share) && millis < self.last;
+        if ahead { Fate::Ahead(self.ahead) } else { Fate::OnTime }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pending {
     arrival: i64,
     number: u64,
     record: Record,
+    fate: Fate,
 }
 
 impl Ord for Pending {
@@ -70,6 +113,18 @@ impl Ord for Pending {
 impl PartialOrd for Pending {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl Pending {
+    /// The event time that is reached when it arrives, if that is more than
+    /// before. What a clock ahead says moves nothing.
+    #[inline]
+    fn moves_time_to(&self) -> Option<i64> {
+        match self.fate {
+            Fate::Ahead(_) => None,
+            Fate::OnTime | Fate::Late => Some(self.record.millis()),
+        }
     }
 }
 
@@ -90,9 +145,11 @@ impl Arrivals {
             random: Random::new(config.seed, Purpose::Arrival),
             bound: (config.out_of_order.micros / 1_000) as u64,
             lateness,
+            clocks: Clocks::new(config, schedule),
             pending: BinaryHeap::new(),
             held: BTreeMap::new(),
             greatest: None,
+            start: schedule.start,
             number: 0,
         }
     }
@@ -101,15 +158,20 @@ impl Arrivals {
     #[inline]
     pub(super) fn next(&mut self) -> Option<Arrival> {
         self.admit();
-        let upcoming = self.pending.peek().map(|Reverse(pending)| pending.record.millis());
+        let upcoming = self.pending.peek();
+        let upcoming = upcoming.map(|Reverse(pending)| pending.moves_time_to().unwrap_or(i64::MIN));
         if let Some(key) = self.due(upcoming) {
             let record = self.held.remove(&key)?;
-            let late_by = self.greatest.map(|greatest| greatest - record.millis());
-            return Some(Arrival { record, late_by });
+            return Some(Arrival { record, fate: Fate::Late, clock: self.clock() });
         }
-        let Reverse(Pending { record, .. }) = self.pending.pop()?;
-        self.greatest = self.greatest.max(Some(record.millis()));
-        Some(Arrival { record, late_by: None })
+        let Reverse(pending) = self.pending.pop()?;
+        let Pending { record, fate, .. } = pending;
+        self.greatest = self.greatest.max(pending.moves_time_to());
+        Some(Arrival { record, fate, clock: self.clock() })
+    }
+
+    fn clock(&self) -> i64 {
+        self.greatest.unwrap_or(self.start)
     }
 
     /// Takes records from the traffic until none of the rest can arrive before
@@ -127,7 +189,9 @@ impl Arrivals {
             } else {
                 let delay = if self.bound == 0 { 0 } else { self.random.below(self.bound + 1) };
                 let arrival = upcoming + delay as i64;
-                self.pending.push(Reverse(Pending { arrival, number: self.number, record }));
+                let fate =
+                    self.clocks.as_mut().map_or(Fate::OnTime, |clocks| clocks.draw(upcoming));
+                self.pending.push(Reverse(Pending { arrival, number: self.number, record, fate }));
             }
         }
     }
@@ -145,7 +209,7 @@ impl Arrivals {
     }
 
     /// The held record that arrives before the next one on time, which has
-    /// event time `upcoming`.
+    /// event time `upcoming` (the least number, if its clock is ahead).
     ///
     /// That is one whose lateness has been reached; and one that the next
     /// record would carry beyond the longest lateness, if it is late enough

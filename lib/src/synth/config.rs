@@ -1,8 +1,12 @@
 //! What stream to make, checked and worked out.
 
 use super::anomaly::Anomaly;
+use super::duplicate::Duplicate;
+use super::error::ConfigError;
+use super::future::FutureClock;
 use super::late::Late;
-use super::quantity::Rate;
+use super::partition::Skew;
+use super::quantity::{Rate, Share};
 use super::ticks::{count_within, millis_of};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -58,6 +62,22 @@ pub struct Config {
     pub late: Option<Late>,
     /// What else happens.
     pub anomalies: Vec<Anomaly>,
+    /// Records that come twice.
+    pub duplicate: Option<Duplicate>,
+    /// For how many of the records a broken line comes before them. The
+    /// records themselves stay.
+    pub malformed: Option<Share>,
+    /// Records of sources whose clocks are ahead.
+    pub future_clock: Option<FutureClock>,
+    /// Number of partitions of the topic that the records seem to be read
+    /// from, 1 to [`MAX_PARTITIONS`](Self::MAX_PARTITIONS); `None` for a
+    /// stream without `@source`.
+    pub partitions: Option<u16>,
+    /// Partitions read at different speeds. All records that the lag holds
+    /// back are in memory, about 80 bytes each.
+    pub skew: Option<Skew>,
+    /// Whether one partition falls silent at half of the stream.
+    pub idle_partition: bool,
 }
 
 impl Config {
@@ -65,6 +85,8 @@ impl Config {
     pub const MAX_SERVICES: u16 = 1_000;
     /// Most users that a stream can have.
     pub const MAX_USERS: u32 = 10_000_000;
+    /// Most partitions that a stream can have.
+    pub const MAX_PARTITIONS: u16 = 1_000;
 
     /// A thousand records in order without anything odd, seed 1, 8 services.
     pub fn new(stream: Stream, start: Timestamp) -> Self {
@@ -79,86 +101,14 @@ impl Config {
             out_of_order: TimeDelta::ZERO,
             late: None,
             anomalies: Vec::new(),
+            duplicate: None,
+            malformed: None,
+            future_clock: None,
+            partitions: None,
+            skew: None,
+            idle_partition: false,
         }
     }
-}
-
-/// Why a stream cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The count or the duration is 0 or negative.
-    #[error("the stream would be empty: its count or duration must be more than 0")]
-    Empty,
-    /// The last event time could not be printed.
-    #[error("the stream would end after the year 9999")]
-    TooLong,
-    /// The number of services or users is out of range.
-    #[error("{0} {1} are not between 1 and {2}")]
-    Participants(u64, &'static str, u64),
-    /// The bound of disorder is negative.
-    #[error("out-of-order bound {0} is negative")]
-    NegativeBound(TimeDelta),
-    /// Late records would not be later than records may be anyway.
-    #[error("late records must be later than the out-of-order bound: {shortest} is within {bound}")]
-    LateWithinBound {
-        /// The least lateness.
-        shortest: TimeDelta,
-        /// The bound of disorder.
-        bound: TimeDelta,
-    },
-    /// The stream ends before a record could be late.
-    #[error("no record can be {shortest} late in a stream that lasts {length}")]
-    LateBeyondEnd {
-        /// The least lateness.
-        shortest: TimeDelta,
-        /// From the first event time to the last.
-        length: TimeDelta,
-    },
-    /// An anomaly does not lie within the stream.
-    #[error("{anomaly} would end {end} after the start, but the stream lasts {length}")]
-    BeyondEnd {
-        /// Name of the anomaly's kind.
-        anomaly: &'static str,
-        /// Its end, from the start of the stream.
-        end: TimeDelta,
-        /// Length of the stream.
-        length: TimeDelta,
-    },
-    /// An anomaly of services in a stream that has none.
-    #[error("{0} needs services, which events do not have; they can have user-burst")]
-    NeedsServices(&'static str),
-    /// There are too few services for an anomaly.
-    #[error("{anomaly} needs at least {needed} services, not {services}")]
-    TooFewServices {
-        /// Name of the anomaly's kind.
-        anomaly: &'static str,
-        /// How many it takes.
-        needed: usize,
-        /// How many there are.
-        services: usize,
-    },
-    /// No service could take over the requests of the silent ones.
-    #[error("all services would be silent; one of them has to go on")]
-    AllSilent,
-    /// An anomaly names a service that is not there.
-    #[error("no service is called {name:?}; there are {services}")]
-    UnknownService {
-        /// The name as it was written.
-        name: String,
-        /// The names of the services.
-        services: String,
-    },
-    /// An anomaly names a user who is not there.
-    #[error(
-        "no user is called {name:?}; they are called user_001, user_002 and so on, {users} of them"
-    )]
-    UnknownUser {
-        /// The name as it was written.
-        name: String,
-        /// How many users there are.
-        users: u32,
-    },
 }
 
 /// A checked configuration, in milliseconds since the epoch.
@@ -173,6 +123,8 @@ pub(super) struct Schedule {
     pub(super) last: i64,
     /// Where the record after the last would be.
     pub(super) end: i64,
+    /// How far the last partition is behind when the first has been read.
+    pub(super) lag: i64,
 }
 
 /// Milliseconds; the half-open interval `[start, end)`.
@@ -221,19 +173,27 @@ impl Schedule {
             let millis = start.checked_add(millis_of(steps, rate)?)?;
             (millis < END_OF_TIME).then_some(millis)
         };
-        let schedule = Self {
+        let mut schedule = Self {
             start,
             records,
             rate,
             users,
             last: at(before_last).ok_or(ConfigError::TooLong)?,
             end: at(records).ok_or(ConfigError::TooLong)?,
+            lag: 0,
         };
-        schedule.check_disorder(config)?;
+        schedule.check_late(config)?;
+        schedule.lag = schedule.check_partitions(config)?;
+        schedule.check_future(config)?;
         Ok(schedule)
     }
 
-    fn check_disorder(&self, config: &Config) -> Result<(), ConfigError> {
+    /// From the first event time to the last.
+    pub(super) fn length(&self) -> TimeDelta {
+        TimeDelta::from_micros((self.last - self.start) * 1_000)
+    }
+
+    fn check_late(&self, config: &Config) -> Result<(), ConfigError> {
         let bound = config.out_of_order;
         if bound < TimeDelta::ZERO {
             return Err(ConfigError::NegativeBound(bound));
@@ -242,11 +202,47 @@ impl Schedule {
         if shortest <= bound {
             return Err(ConfigError::LateWithinBound { shortest, bound });
         }
-        let length = TimeDelta::from_micros((self.last - self.start) * 1_000);
+        let length = self.length();
         if shortest > length {
             return Err(ConfigError::LateBeyondEnd { shortest, length });
         }
         Ok(())
+    }
+
+    /// Whether the partitions can do what is asked of them; how far the last
+    /// one falls behind, in milliseconds.
+    fn check_partitions(&self, config: &Config) -> Result<i64, ConfigError> {
+        let partitions = config.partitions.unwrap_or_default();
+        for (asked, what) in
+            [(config.skew.is_some(), "skew"), (config.idle_partition, "an idle partition")]
+        {
+            if asked && partitions < 2 {
+                return Err(ConfigError::TooFewPartitions { what, partitions });
+            }
+        }
+        let length = self.length();
+        let lag = match config.skew {
+            None => return Ok(0),
+            Some(Skew::Part(share)) => share.of(length),
+            Some(Skew::Lag(lag)) => lag,
+        };
+        if !(TimeDelta::ZERO..length).contains(&lag) {
+            return Err(ConfigError::LagBeyondEnd { lag, length });
+        }
+        Ok(lag.micros / 1_000)
+    }
+
+    fn check_future(&self, config: &Config) -> Result<(), ConfigError> {
+        let Some(FutureClock { ahead, .. }) = config.future_clock else { return Ok(()) };
+        let bound = config.out_of_order.micros;
+        let behind = TimeDelta::from_micros(bound.saturating_add(self.lag * 1_000));
+        if ahead <= behind {
+            return Err(ConfigError::AheadWithinBound { ahead, behind });
+        }
+        match self.end.checked_add(ahead.micros / 1_000) {
+            Some(end) if end < END_OF_TIME => Ok(()),
+            _ => Err(ConfigError::TooLong),
+        }
     }
 
     /// Where an anomaly lies.
@@ -271,10 +267,13 @@ fn default_users(rate: Rate) -> u32 {
     users.clamp(MIN_USERS, Config::MAX_USERS.into()) as u32
 }
 
+/// Their numbers; a stream without partitions has as good as one.
 fn check_participants(config: &Config, users: u32) -> Result<(), ConfigError> {
+    let partitions = config.partitions.unwrap_or(1);
     for (number, what, most) in [
         (u64::from(config.services), "services", u64::from(Config::MAX_SERVICES)),
         (u64::from(users), "users", u64::from(Config::MAX_USERS)),
+        (u64::from(partitions), "partitions", u64::from(Config::MAX_PARTITIONS)),
     ] {
         if !(1..=most).contains(&number) {
             return Err(ConfigError::Participants(number, what, most));
@@ -315,6 +314,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let late = |text: &str| Some(text.parse().unwrap());
+        let lag = |seconds| Some(Skew::Lag(TimeDelta::from_seconds(seconds)));
         for (config, message) in [
             (
                 Config { amount: Amount::Records(0), ..config() },
@@ -346,6 +346,42 @@ mod tests {
             (
                 Config { late: late("2%:1m..2m"), ..config() },
                 "no record can be 1m late in a stream that lasts 19s980ms",
+            ),
+            (Config { partitions: Some(0), ..config() }, "0 partitions are not between 1 and 1000"),
+            (
+                Config { skew: Some("10%".parse().unwrap()), ..config() },
+                "skew needs at least 2 partitions, not 0: add --partitions 4",
+            ),
+            (
+                Config { partitions: Some(1), idle_partition: true, ..config() },
+                "an idle partition needs at least 2 partitions, not 1: add --partitions 4",
+            ),
+            (
+                Config { skew: lag(20), partitions: Some(2), ..config() },
+                "lag 20s is not between 0 and the length of the stream, 19s980ms",
+            ),
+            (
+                Config { skew: Some("100%".parse().unwrap()), partitions: Some(2), ..config() },
+                "lag 19s980ms is not between 0 and the length of the stream, 19s980ms",
+            ),
+            (
+                Config { skew: lag(-1), partitions: Some(2), ..config() },
+                "lag -1s is not between 0 and the length of the stream, 19s980ms",
+            ),
+            (
+                Config {
+                    skew: lag(10),
+                    partitions: Some(2),
+                    out_of_order: TimeDelta::from_seconds(5),
+                    future_clock: Some("1%:15s".parse().unwrap()),
+                    ..config()
+                },
+                "clocks must be further ahead than records may be behind: 15s is within 15s, \
+                 the out-of-order bound and the lag of partitions",
+            ),
+            (
+                Config { future_clock: Some("1%:3000000d".parse().unwrap()), ..config() },
+                "the stream would end after the year 9999",
             ),
         ] {
             assert_eq!(Schedule::of(&config).unwrap_err().to_string(), message);

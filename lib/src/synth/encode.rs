@@ -20,6 +20,14 @@ const LINE: usize = 384;
 /// the line as it stands. All texts are plain ASCII that needs no escapes.
 #[inline]
 pub(super) fn write_line(record: &Record, catalogue: &Catalogue, out: &mut Vec<u8>) {
+    out.push(b'{');
+    write_members(record, catalogue, out);
+}
+
+/// Appends a record from its first member on: what
+/// [`write_line`] does, without the opening brace.
+#[inline]
+pub(super) fn write_members(record: &Record, catalogue: &Catalogue, out: &mut Vec<u8>) {
     out.reserve(LINE);
     match record {
         Record::Log(log) => write_log(log, catalogue, out),
@@ -37,7 +45,7 @@ fn write_log(log: &LogRecord, catalogue: &Catalogue, out: &mut Vec<u8>) {
         None if log.response_millis > SLOW_MILLIS => b"WARN",
         None => b"INFO",
     };
-    put(out, &[b"{\"timestamp\":\""]);
+    put(out, &[b"\"timestamp\":\""]);
     write_time(log.millis, out);
     put(out, &[b"\",\"level\":\"", level, b"\",\"service\":\"", service.name.as_bytes()]);
     put(out, &[b"\",\"message\":\"", operation.as_bytes()]);
@@ -62,7 +70,7 @@ fn write_log(log: &LogRecord, catalogue: &Catalogue, out: &mut Vec<u8>) {
 
 #[inline]
 fn write_event(event: &EventRecord, out: &mut Vec<u8>) {
-    put(out, &[b"{\"timestamp\":"]);
+    put(out, &[b"\"timestamp\":"]);
     json::write_int(event.millis.into(), out);
     put(out, &[b",\"user_id\":\""]);
     write_user(event.user, out);

@@ -1,16 +1,22 @@
 //! The stream as lines.
 
 use std::sync::Arc;
-use std::vec;
 
-use super::arrival::{Arrival, Arrivals};
+use super::arrival::{Arrival, Arrivals, Fate};
 use super::catalogue::Catalogue;
-use super::config::{Config, ConfigError, Schedule, Stream};
+use super::config::{Config, Schedule, Stream};
+use super::duplicate::{Repeat, Repeats};
 use super::encode;
+use super::error::ConfigError;
 use super::inject;
+use super::malformed::Malformed;
+use super::partition::Layout;
+use super::progress::Progress;
 use super::record::{Action, EventRecord, Record};
+use super::replay::{Placed, Replay};
+use super::source::Topic;
 use super::traffic::Traffic;
-use super::truth;
+use super::truth::TruthLine;
 
 /// A stream of records, made line by line.
 ///
@@ -31,16 +37,29 @@ use super::truth;
 #[derive(Clone, Debug)]
 pub struct Generator {
     catalogue: Arc<Catalogue>,
-    source: Source,
-    /// What is known of the anomalies before the first line.
-    anomalies: Vec<u8>,
+    replay: Replay,
+    /// The record that comes next for the first time.
+    upcoming: Option<Placed>,
+    /// Whether a broken line comes before it.
+    strikes: bool,
+    malformed: Option<Malformed>,
+    repeats: Option<Repeats>,
+    topic: Option<Topic>,
+    progress: Progress,
+    /// How far a record may be behind without being late, in milliseconds.
+    bound: i64,
+    /// What is known before the first line: anomalies and lags.
+    known: Vec<u8>,
+    /// Whether the truth has told when a partition fell silent, if one does.
+    silence_told: bool,
     lines: u64,
 }
 
-#[derive(Clone, Debug)]
-enum Source {
-    Arrivals(Box<Arrivals>),
-    Few(vec::IntoIter<Arrival>),
+/// What stands on a line.
+enum Item {
+    Record(Placed),
+    Repeat(Repeat),
+    Broken(Record),
 }
 
 impl Generator {
@@ -57,17 +76,46 @@ impl Generator {
         let schedule = Schedule::of(config)?;
         let catalogue = Arc::new(Catalogue::new(config.services));
         let mut injections = inject::resolve(config, &schedule, &catalogue)?;
-        let anomalies = std::mem::take(&mut injections.truth);
+        let mut known = std::mem::take(&mut injections.truth);
+        let layout = Layout::of(config, &schedule);
+        if let Some(layout) = &layout {
+            write_lags(layout, &mut known);
+        }
         let traffic = Traffic::new(config, &schedule, Arc::clone(&catalogue), injections);
-        let source = Source::Arrivals(Box::new(Arrivals::new(config, &schedule, traffic)));
-        Ok(Self { catalogue, source, anomalies, lines: 0 })
+        let replay = Replay::new(Arrivals::new(config, &schedule, traffic), layout);
+        let topic = replay.layout().map(|layout| Topic::new(topic_of(config.stream), layout));
+        Ok(Self {
+            malformed: Malformed::new(config),
+            repeats: Repeats::new(config),
+            topic,
+            bound: config.out_of_order.micros / 1_000,
+            known,
+            ..Self::plain(catalogue, replay)
+        })
+    }
+
+    fn plain(catalogue: Arc<Catalogue>, replay: Replay) -> Self {
+        Self {
+            catalogue,
+            progress: Progress::new(replay.layout()),
+            replay,
+            upcoming: None,
+            strikes: false,
+            malformed: None,
+            repeats: None,
+            topic: None,
+            bound: 0,
+            known: Vec::new(),
+            silence_told: false,
+            lines: 0,
+        }
     }
 
     /// The reference's test of late data.
     fn late_data(config: &Config) -> Self {
         const MINUTE: i64 = 60_000;
         let now = config.start.micros.div_euclid(1_000);
-        let arrivals: Vec<Arrival> = [(0, 1_000), (5 * MINUTE, 2_000), (15 * MINUTE, 3_000)]
+        let arrivals = [(0, 1_000), (5 * MINUTE, 2_000), (15 * MINUTE, 3_000)]
             .into_iter()
             .zip(0_u32..)
             .map(|((age, cents), user)| Arrival {
@@ -79,35 +127,30 @@ impl Generator {
                     cents,
                     host: user as u8 + 1,
                 }),
-                late_by: (age > 0).then_some(age),
+                fate: if age > 0 { Fate::Late } else { Fate::OnTime },
+                clock: now,
             })
             .collect();
-        Self {
-            catalogue: Arc::new(Catalogue::new(1)),
-            source: Source::Few(arrivals.into_iter()),
-            anomalies: Vec::new(),
-            lines: 0,
-        }
+        Self::plain(Arc::new(Catalogue::new(1)), Replay::of_few(arrivals))
     }
 
     /// Appends the next line to `line`, without a newline, and to `truth` the
     /// whole lines, if any, that the truth file should then have; see
     /// [`synth`](crate::synth) for their shapes. Returns false, having appended
     /// nothing, at the end of the stream.
+    ///
+    /// A line is UTF-8 unless it is malformed.
     #[inline]
     pub fn next_line(&mut self, line: &mut Vec<u8>, truth: &mut Vec<u8>) -> bool {
         if self.lines == 0 {
-            truth.append(&mut self.anomalies);
+            truth.append(&mut self.known);
         }
-        let arrival = match &mut self.source {
-            Source::Arrivals(arrivals) => arrivals.next(),
-            Source::Few(arrivals) => arrivals.next(),
-        };
-        let Some(Arrival { record, late_by }) = arrival else { return false };
+        let Some(item) = self.next_item() else { return false };
         self.lines += 1;
-        encode::write_line(&record, &self.catalogue, line);
-        if let Some(late_by) = late_by {
-            truth::write_late(self.lines, &record, late_by, truth);
+        match item {
+            Item::Record(placed) => self.first_time(placed, line, truth),
+            Item::Repeat(repeat) => self.again(&repeat, line, truth),
+            Item::Broken(record) => self.broken(&record, line, truth),
         }
         true
     }
@@ -115,5 +158,124 @@ impl Generator {
     /// How many lines there have been so far.
     pub fn lines(&self) -> u64 {
         self.lines
+    }
+
+    #[inline]
+    fn next_item(&mut self) -> Option<Item> {
+        if self.upcoming.is_none() {
+            self.upcoming = self.replay.next();
+            let strikes = |malformed: &mut Malformed| malformed.strikes();
+            self.strikes = self.upcoming.is_some() && self.malformed.as_mut().is_some_and(strikes);
+        }
+        if let Some(repeats) = &mut self.repeats
+            && let Some(repeat) = repeats.due(self.upcoming.as_ref().map(|placed| placed.at))
+        {
+            return Some(Item::Repeat(repeat));
+        }
+        if std::mem::take(&mut self.strikes) {
+            return self.upcoming.map(|placed| Item::Broken(placed.arrival.record));
+        }
+        self.upcoming.take().map(Item::Record)
+    }
+
+    #[inline]
+    fn first_time(&mut self, mut placed: Placed, line: &mut Vec<u8>, truth: &mut Vec<u8>) {
+        self.tell_silence(&placed, truth);
+        if self.progress.greatest().is_none() {
+            // The first record has nothing before it to be late against or
+            // ahead of.
+            placed.arrival.fate = Fate::OnTime;
+        }
+        self.write(&placed, line);
+        let Placed { arrival: Arrival { record, fate, .. }, partition, .. } = placed;
+        match fate {
+            Fate::OnTime => {
+                self.progress.observe(partition, record.millis());
+                if let Some(repeats) = &mut self.repeats {
+                    let layout = self.replay.layout();
+                    let silent_at = layout.and_then(|layout| layout.silent_at(partition));
+                    repeats.consider(&placed, self.lines, silent_at);
+                }
+            }
+            Fate::Late => self.tell_late(&record, truth),
+            Fate::Ahead(by) => self.tell_future(&record.later_by(by), truth),
+        }
+    }
+
+    fn again(&mut self, repeat: &Repeat, line: &mut Vec<u8>, truth: &mut Vec<u8>) {
+        self.write(&repeat.placed, line);
+        let told = TruthLine::about(truth, "duplicate", self.lines);
+        told.count("of", repeat.of).timestamp(&repeat.placed.arrival.record).end();
+    }
+
+    fn broken(&mut self, record: &Record, line: &mut Vec<u8>, truth: &mut Vec<u8>) {
+        let Some(malformed) = &mut self.malformed else { return };
+        let flaw = malformed.write(record, &self.catalogue, line);
+        let told = TruthLine::about(truth, "malformed", self.lines);
+        told.text("type", flaw.name()).text("reason", flaw.reason()).end();
+    }
+
+    /// Writes a record, with what its clock said.
+    #[inline]
+    fn write(&mut self, placed: &Placed, line: &mut Vec<u8>) {
+        let Arrival { record, fate, .. } = placed.arrival;
+        let record = match fate {
+            Fate::Ahead(by) => record.later_by(by),
+            Fate::OnTime | Fate::Late => record,
+        };
+        match &mut self.topic {
+            None => encode::write_line(&record, &self.catalogue, line),
+            Some(topic) => {
+                topic.write(placed, line);
+                encode::write_members(&record, &self.catalogue, line);
+            }
+        }
+    }
+
+    /// A record that was held back is late, unless a partition has lagged so
+    /// much that it is within the bound after all.
+    fn tell_late(&self, record: &Record, truth: &mut Vec<u8>) {
+        let behind = self.progress.reached().map_or(0, |reached| reached - record.millis());
+        if behind > self.bound {
+            let told = TruthLine::about(truth, "late", self.lines);
+            told.timestamp(record).seconds("late_by", behind).end();
+        }
+    }
+
+    fn tell_future(&self, record: &Record, truth: &mut Vec<u8>) {
+        let ahead = self.progress.greatest().map_or(0, |greatest| record.millis() - greatest);
+        let told = TruthLine::about(truth, "future", self.lines);
+        told.timestamp(record).seconds("ahead_by", ahead).end();
+    }
+
+    /// Tells, once, that a partition has fallen silent before this record.
+    #[inline]
+    fn tell_silence(&mut self, placed: &Placed, truth: &mut Vec<u8>) {
+        if self.silence_told {
+            return;
+        }
+        let Some(idle) = self.replay.layout().and_then(Layout::idle) else { return };
+        if placed.at >= idle.at {
+            self.silence_told = true;
+            let told = TruthLine::about(truth, "idle", self.lines);
+            told.count("partition", idle.partition.into()).time("start", idle.since).end();
+        }
+    }
+}
+
+/// Appends how far each partition falls behind.
+fn write_lags(layout: &Layout, truth: &mut Vec<u8>) {
+    if layout.is_skewed() {
+        for partition in 0..layout.partitions() {
+            let told = TruthLine::of_kind(truth, "skew").count("partition", partition.into());
+            told.seconds("lag", layout.lag_of(partition)).end();
+        }
+    }
+}
+
+fn topic_of(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Logs => "logs",
+        Stream::Events | Stream::LateData => "events",
     }
 }

@@ -6,11 +6,12 @@ use std::ops::Range;
 
 use super::anomaly::{Anomaly, AnomalyKind};
 use super::catalogue::{Catalogue, address_of_attacker, address_of_user};
-use super::config::{Config, ConfigError, Interval, Schedule, Stream};
+use super::config::{Config, Interval, Schedule, Stream};
 use super::effect::{Effects, What};
+use super::error::ConfigError;
 use super::extra::Extra;
 use super::random::{Purpose, Random};
-use super::truth::AnomalyLine;
+use super::truth::TruthLine;
 
 /// All that the anomalies of a stream do.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +93,7 @@ impl Resolver<'_> {
         self.check_stream(anomaly)?;
         let random = Random::new(self.config.seed, Purpose::Anomaly(place));
         let effects = &mut self.injections.effects;
-        let line = AnomalyLine::begin(&mut self.injections.truth, anomaly, during);
+        let line = TruthLine::anomaly(&mut self.injections.truth, anomaly, during);
         match &anomaly.kind {
             AnomalyKind::ErrorSpike { service, rate } => {
                 let (number, name) = service_of(self.catalogue, place, service.as_deref())?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::time::TimeDelta;
+
 /// A part of a whole, from nothing to all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
@@ -38,6 +40,13 @@ impl Share {
     /// The share as a number from 0.0 to 1.0.
     pub fn as_f64(self) -> f64 {
         f64::from(self.millionths) / 1e6
+    }
+
+    /// This part of a span of time.
+    pub(super) fn of(self, whole: TimeDelta) -> TimeDelta {
+        let part = i128::from(whole.micros) * i128::from(self.millionths) / i128::from(MILLION);
+        // A part of what fits into 64 bits does so too.
+        TimeDelta::from_micros(part as i64)
     }
 }
 

@@ -24,6 +24,12 @@ pub(super) enum Purpose {
     Users,
     /// When records arrive.
     Arrival,
+    /// Which records have clocks that are ahead.
+    Clock,
+    /// Which records come twice, and when.
+    Duplicates,
+    /// Which records have a broken line before them, and where it is cut.
+    Malformed,
     /// The anomaly of this place on the command line.
     Anomaly(usize),
 }
@@ -34,6 +40,9 @@ impl Random {
             Purpose::Records => 0,
             Purpose::Users => 1,
             Purpose::Arrival => 2,
+            Purpose::Clock => 3,
+            Purpose::Duplicates => 4,
+            Purpose::Malformed => 5,
             Purpose::Anomaly(place) => 1_000 + place as u64,
         };
         let high = mix(mix(seed) ^ sequence);
@@ -123,6 +132,9 @@ mod tests {
             first(1, Purpose::Records),
             first(1, Purpose::Users),
             first(1, Purpose::Arrival),
+            first(1, Purpose::Clock),
+            first(1, Purpose::Duplicates),
+            first(1, Purpose::Malformed),
             first(1, Purpose::Anomaly(0)),
             first(1, Purpose::Anomaly(1)),
             first(2, Purpose::Records),
@@ -130,7 +142,7 @@ mod tests {
         ];
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 7);
+        assert_eq!(all.len(), 10);
     }
 
     #[test]

@@ -22,6 +22,24 @@ impl Record {
             Self::Event(event) => event.millis,
         }
     }
+
+    /// Number of the user, from 0.
+    #[inline]
+    pub(super) fn user(&self) -> u32 {
+        match self {
+            Self::Log(log) => log.user,
+            Self::Event(event) => event.user,
+        }
+    }
+
+    /// The record with an event time that is later by so many milliseconds.
+    pub(super) fn later_by(mut self, by: i64) -> Self {
+        match &mut self {
+            Self::Log(log) => log.millis += by,
+            Self::Event(event) => event.millis += by,
+        }
+        self
+    }
 }
 
 /// One request that a service has answered.

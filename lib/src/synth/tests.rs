@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 use serde_json::Value;
 
+mod faults;
+
 use super::*;
 use crate::time::{TimeDelta, Timestamp, is_normal_form};
 
@@ -24,6 +26,12 @@ fn config(stream: Stream, flags: &[(&str, &str)]) -> Config {
             "services" => config.services = value.parse().unwrap(),
             "out-of-order" => config.out_of_order = value.parse().unwrap(),
             "late" => config.late = Some(value.parse().unwrap()),
+            "duplicate" => config.duplicate = Some(value.parse().unwrap()),
+            "malformed" => config.malformed = Some(value.parse().unwrap()),
+            "future-clock" => config.future_clock = Some(value.parse().unwrap()),
+            "partitions" => config.partitions = Some(value.parse().unwrap()),
+            "skew" => config.skew = Some(value.parse().unwrap()),
+            "idle-partition" => config.idle_partition = true,
             "anomaly" => config.anomalies.push(value.parse().unwrap()),
             flag => panic!("{flag}"),
         }
@@ -46,7 +54,9 @@ fn make(config: &Config) -> Made {
     while generator.next_line(&mut lines, &mut truth) {
         lines.push(b'\n');
     }
-    let text = String::from_utf8(lines).unwrap();
+    // Only malformed lines are no UTF-8.
+    assert!(config.malformed.is_some() || std::str::from_utf8(&lines).is_ok());
+    let text = String::from_utf8_lossy(&lines);
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     assert_eq!(lines.len() as u64, generator.lines());
     let truth = String::from_utf8(truth).unwrap();

@@ -9,15 +9,29 @@ use super::encode::{write_address, write_time, write_time_value, write_user};
 use super::record::Record;
 use crate::line::json;
 
-/// A line about an anomaly, in the making.
+/// A line of the truth file, in the making.
 #[must_use]
-pub(super) struct AnomalyLine<'a>(&'a mut Vec<u8>);
+pub(super) struct TruthLine<'a>(&'a mut Vec<u8>);
 
-impl<'a> AnomalyLine<'a> {
-    pub(super) fn begin(out: &'a mut Vec<u8>, anomaly: &Anomaly, during: Interval) -> Self {
-        out.extend_from_slice(br#"{"kind":"anomaly""#);
-        let line = Self(out).text("type", anomaly.name()).text("rule", anomaly.rule());
+impl<'a> TruthLine<'a> {
+    /// The beginning of a line about an anomaly.
+    pub(super) fn anomaly(out: &'a mut Vec<u8>, anomaly: &Anomaly, during: Interval) -> Self {
+        let line = Self::of_kind(out, "anomaly");
+        let line = line.text("type", anomaly.name()).text("rule", anomaly.rule());
         line.time("start", during.start).time("end", during.end)
+    }
+
+    /// The beginning of a line about a line of the stream, counted from 1.
+    pub(super) fn about(out: &'a mut Vec<u8>, kind: &str, line: u64) -> Self {
+        Self::of_kind(out, kind).count("line", line)
+    }
+
+    /// The beginning of a line about the whole stream.
+    pub(super) fn of_kind(out: &'a mut Vec<u8>, kind: &str) -> Self {
+        out.extend_from_slice(br#"{"kind":""#);
+        out.extend_from_slice(kind.as_bytes());
+        out.push(b'"');
+        Self(out)
     }
 
     pub(super) fn text(mut self, key: &str, value: &str) -> Self {
@@ -61,7 +75,19 @@ impl<'a> AnomalyLine<'a> {
         self.0.extend_from_slice(b"}\n");
     }
 
-    fn time(self, key: &str, millis: i64) -> Self {
+    /// The event time of a record, spelled as in its line.
+    pub(super) fn timestamp(mut self, record: &Record) -> Self {
+        self.key("timestamp");
+        write_time_value(record, self.0);
+        self
+    }
+
+    /// A span of time in seconds, from one in milliseconds.
+    pub(super) fn seconds(self, key: &str, millis: i64) -> Self {
+        self.double(key, millis as f64 / 1e3)
+    }
+
+    pub(super) fn time(self, key: &str, millis: i64) -> Self {
         self.quoted(key, |out| write_time(millis, out))
     }
 
@@ -78,15 +104,4 @@ impl<'a> AnomalyLine<'a> {
         json::write_string(key.as_bytes(), self.0);
         self.0.push(b':');
     }
-}
-
-/// Appends the line about a late record.
-pub(super) fn write_late(line: u64, record: &Record, late_by_millis: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"kind":"late","line":"#);
-    json::write_int(line.into(), out);
-    out.extend_from_slice(br#","timestamp":"#);
-    write_time_value(record, out);
-    out.extend_from_slice(br#","late_by":"#);
-    json::write_double(late_by_millis as f64 / 1e3, out);
-    out.extend_from_slice(b"}\n");
 }
