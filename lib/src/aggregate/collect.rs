@@ -33,6 +33,10 @@ impl CollectList {
         self.lists.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.lists[group] = Vec::new();
+    }
+
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>, sequence: u64) {
         let start = self.text.len();
         value.write(&mut self.text);
@@ -102,6 +106,11 @@ impl CollectSet {
 
     pub(super) fn groups(&self) -> usize {
         self.sequences.len()
+    }
+
+    pub(super) fn clear(&mut self, group: usize) {
+        self.sets.clear(group);
+        self.sequences[group] = Vec::new();
     }
 
     #[inline]

@@ -17,6 +17,10 @@ impl Count {
         self.counts.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.counts[group] = 0;
+    }
+
     #[inline]
     pub(super) fn update(&mut self, group: usize) {
         self.counts[group] += 1;

@@ -23,6 +23,10 @@ impl Distinct {
         self.sets.members.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.sets.clear(group);
+    }
+
     #[inline]
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>) {
         self.key.clear();
@@ -99,6 +103,18 @@ impl Sets {
         pairs.insert_unique(hash, pair, |pair| hasher.hash_one((pair.group, pair.number)));
         members.push(number);
         None
+    }
+
+    /// Empties a group's set.
+    pub(super) fn clear(&mut self, group: usize) {
+        let Self { hasher, pairs, members, .. } = self;
+        for number in std::mem::take(&mut members[group]) {
+            let hash = hasher.hash_one((group as u32, number));
+            let is_same = |pair: &Pair| (pair.group, pair.number) == (group as u32, number);
+            if let Ok(pair) = pairs.find_entry(hash, is_same) {
+                pair.remove();
+            }
+        }
     }
 
     pub(super) fn size(&self) -> usize {

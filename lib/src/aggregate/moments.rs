@@ -38,6 +38,10 @@ impl Moments {
         self.states.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.states[group] = State::default();
+    }
+
     /// Returns false if the value is no number.
     #[inline]
     pub(super) fn update(&mut self, group: usize, value: &Value<'_>) -> bool {

@@ -49,6 +49,10 @@ impl Sum {
         self.states.len()
     }
 
+    pub(super) fn clear(&mut self, group: usize) {
+        self.states[group] = State::default();
+    }
+
     /// Returns false if the value is no number; text that is one counts as a
     /// double, as in SQL.
     #[inline]

@@ -17,7 +17,7 @@ pub(super) struct Pane {
 impl Pane {
     pub(super) fn new(start: i64, plan: &Plan) -> Self {
         let accumulators =
-            plan.aggregates.iter().map(|aggregate| Accumulator::new(aggregate.function)).collect();
+            plan.aggregates.iter().map(|aggregate| Accumulator::new(&aggregate.function)).collect();
         Self { start, groups: Groups::new(plan.keys.len()), accumulators }
     }
 

@@ -151,7 +151,14 @@ impl RunningQuery {
                 Some(argument) => argument.eval(&record.context),
                 None => Value::Bool(true),
             };
-            if !accumulator.update(group, &value, record.sequence) {
+            let taken = match &aggregate.by {
+                None => accumulator.update(group, &value, record.sequence),
+                Some(by) => {
+                    let by = by.eval(&record.context);
+                    accumulator.update_by(group, &value, &by, record.sequence)
+                }
+            };
+            if !taken {
                 let failed = record.context.casts_failed;
                 failed.set(failed.get() + 1);
             }

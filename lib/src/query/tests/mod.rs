@@ -10,6 +10,7 @@ use bumpalo::Bump;
 
 use super::{Context, Expr, Plan, QueryError};
 use crate::line::{Projection, Scanner, Value};
+use crate::time::Timestamp;
 
 /// The value of an expression over a record, as JSON, and how many casts
 /// failed on the way.
