@@ -81,6 +81,10 @@ struct PlanArgs {
     #[arg(long, value_name = "DURATION", requires = "size", conflicts_with_all = ["query", "sql"])]
     start: Option<TimeDelta>,
 
+    /// Silence that ends a session; windows are then as long as each key stays active
+    #[arg(long, value_name = "GAP", conflicts_with_all = ["query", "sql"])]
+    session: Option<TimeDelta>,
+
     /// Keys to group by, such as `service,status_code`
     #[arg(long, value_name = "KEYS", conflicts_with_all = ["query", "sql"])]
     by: Vec<String>,
@@ -108,8 +112,8 @@ fn run(args: Args) -> anyhow::Result<()> {
     }
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;
-    let mut operator =
-        WindowOperator::new(plans, projection, WindowOptions::default()).map_err(|error| UsageError(error.to_string()))?;
+    let mut operator = WindowOperator::new(plans, projection, WindowOptions::default())
+        .map_err(|error| UsageError(error.to_string()))?;
     Run::new("window", &args.io).files(&args.input).late(args.late.as_deref()).drive(&mut operator)
 }
 
@@ -139,6 +143,7 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
             size: args.plan.size,
             slide: args.plan.slide,
             start: args.plan.start,
+            session: args.plan.session,
             watermark: args.watermark,
             by: &args.plan.by,
             filter: args.plan.filter.as_deref(),

@@ -95,8 +95,7 @@ impl CollectList {
 
     pub(super) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         self.lists = state.list(|state| {
-            let items =
-                state.list(|s| Ok(Item { sequence: s.u64()?, end: s.u64()? as usize }))?;
+            let items = state.list(|s| Ok(Item { sequence: s.u64()?, end: s.u64()? as usize }))?;
             let text = state.bytes()?.to_vec();
             let ends = || items.iter().map(|item| item.end);
             if ends().is_sorted() && ends().next_back().unwrap_or(0) == text.len() {
@@ -220,7 +219,8 @@ impl CollectSet {
             Ok(Members { set, arrivals })
         })?;
         let is_whole = |members: &Members| {
-            let numbers: RoaringBitmap = members.arrivals.iter().map(|(number, _)| number).collect();
+            let numbers: RoaringBitmap =
+                members.arrivals.iter().map(|(number, _)| number).collect();
             numbers == members.set
         };
         if self.sets.iter().all(is_whole) {

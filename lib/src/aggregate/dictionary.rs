@@ -105,8 +105,9 @@ impl Dictionary {
         let mut kept = Self::new(self.columns);
         let mut renumbered = vec![u32::MAX; self.len()];
         for old in used {
-            renumbered[old as usize] = kept
-                .number(self.key(old), |column, text| text.extend_from_slice(self.text(old, column)));
+            renumbered[old as usize] = kept.number(self.key(old), |column, text| {
+                text.extend_from_slice(self.text(old, column))
+            });
         }
         kept.used = kept.len();
         *self = kept;
@@ -213,6 +214,9 @@ mod tests {
         let bytes = state.into_bytes();
         let mut restored = Dictionary::new(1);
         restored.restore(&mut SnapshotReader::new(&bytes)).unwrap();
-        assert_eq!((restored.key(1), restored.text(1, 0), restored.len()), (&b"a"[..], &b"A"[..], 2));
+        assert_eq!(
+            (restored.key(1), restored.text(1, 0), restored.len()),
+            (&b"a"[..], &b"A"[..], 2)
+        );
     }
 }

@@ -6,14 +6,26 @@
 //! another one's group (for windows of several panes, in the panes' order),
 //! give its result, and write itself down.
 
+mod approx_distinct;
+mod arrival;
 mod collect;
 mod count;
 mod dictionary;
 mod distinct;
 mod extreme;
+mod extreme_by;
+mod held;
+mod histogram;
 mod interner;
+mod mode;
 mod moments;
+mod percentile;
+mod percentile_approx;
+#[cfg(test)]
+mod sketch_tests;
 mod sum;
+#[cfg(test)]
+mod tests;
 
 use bumpalo::Bump;
 use roaring::RoaringBitmap;
@@ -22,13 +34,19 @@ use crate::line::Value;
 use crate::query::Function;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
+use approx_distinct::ApproxDistinct;
+use arrival::Arrival;
 use collect::{CollectList, CollectSet};
 use count::Count;
 pub(crate) use dictionary::Dictionary;
 use distinct::Distinct;
 use extreme::Extreme;
+use extreme_by::ExtremeBy;
 use interner::Interner;
+use mode::Mode;
 use moments::Moments;
+use percentile::Percentile;
+use percentile_approx::PercentileApprox;
 use sum::Sum;
 
 /// The states of one aggregate, for all groups of a pane.
@@ -42,6 +60,12 @@ pub(crate) enum Accumulator {
     Moments(Moments),
     CollectList(CollectList),
     CollectSet(CollectSet),
+    ApproxDistinct(ApproxDistinct),
+    Percentile(Percentile),
+    PercentileApprox(PercentileApprox),
+    Arrival(Arrival),
+    ExtremeBy(ExtremeBy),
+    Mode(Mode),
 }
 
 /// Passes a call on to whatever accumulator it is.
@@ -55,13 +79,19 @@ macro_rules! each {
             Accumulator::Moments($inner) => $call,
             Accumulator::CollectList($inner) => $call,
             Accumulator::CollectSet($inner) => $call,
+            Accumulator::ApproxDistinct($inner) => $call,
+            Accumulator::Percentile($inner) => $call,
+            Accumulator::PercentileApprox($inner) => $call,
+            Accumulator::Arrival($inner) => $call,
+            Accumulator::ExtremeBy($inner) => $call,
+            Accumulator::Mode($inner) => $call,
         }
     };
 }
 
 impl Accumulator {
     /// An accumulator for no groups yet.
-    pub(crate) fn new(function: Function) -> Self {
+    pub(crate) fn new(function: &Function) -> Self {
         match function {
             Function::Count => Self::Count(Count::default()),
             Function::CountDistinct => Self::Distinct(Distinct::default()),
@@ -75,6 +105,18 @@ impl Accumulator {
             Function::VarPop => Self::Moments(Moments::new(0, false)),
             Function::CollectList => Self::CollectList(CollectList::default()),
             Function::CollectSet => Self::CollectSet(CollectSet::default()),
+            Function::ApproxCountDistinct(error) => {
+                Self::ApproxDistinct(ApproxDistinct::new(error.lg_k()))
+            }
+            Function::Percentile(at) => Self::Percentile(Percentile::new(at.clone())),
+            Function::PercentileApprox(at) => {
+                Self::PercentileApprox(PercentileApprox::new(at.clone()))
+            }
+            Function::First { ignore_nulls } => Self::Arrival(Arrival::first(*ignore_nulls)),
+            Function::Last { ignore_nulls } => Self::Arrival(Arrival::last(*ignore_nulls)),
+            Function::MinBy => Self::ExtremeBy(ExtremeBy::least()),
+            Function::MaxBy => Self::ExtremeBy(ExtremeBy::greatest()),
+            Function::Mode => Self::Mode(Mode::default()),
         }
     }
 
@@ -83,10 +125,15 @@ impl Accumulator {
         each!(self, inner => inner.add_group());
     }
 
+    /// Makes a group's state empty again, for another group to use.
+    pub(crate) fn clear(&mut self, group: usize) {
+        each!(self, inner => inner.clear(group));
+    }
+
     /// Whether the function works on the numbers of values in a dictionary
     /// ([`update_number`](Self::update_number)) or on the values themselves
     /// ([`update`](Self::update)).
-    pub(crate) fn takes_numbers(function: Function) -> bool {
+    pub(crate) fn takes_numbers(function: &Function) -> bool {
         matches!(function, Function::CountDistinct | Function::CollectSet)
     }
 
@@ -106,6 +153,10 @@ impl Accumulator {
     #[inline]
     pub(crate) fn update(&mut self, group: usize, value: &Value<'_>, sequence: u64) -> bool {
         if value.is_null() {
+            // To most of them null is nothing.
+            if let Self::Arrival(inner) = self {
+                inner.update(group, value, sequence);
+            }
             return true;
         }
         match self {
@@ -114,7 +165,29 @@ impl Accumulator {
             Self::Extreme(inner) => inner.update(group, value),
             Self::Moments(inner) => return inner.update(group, value),
             Self::CollectList(inner) => inner.update(group, value, sequence),
-            Self::Distinct(_) | Self::CollectSet(_) => {}
+            Self::ApproxDistinct(inner) => inner.update(group, value),
+            Self::Percentile(inner) => return inner.update(group, value),
+            Self::PercentileApprox(inner) => return inner.update(group, value),
+            Self::Arrival(inner) => inner.update(group, value, sequence),
+            Self::Mode(inner) => inner.update(group, value, sequence),
+            Self::ExtremeBy(_) => unreachable!("functions of two values take both"),
+            Self::Distinct(_) | Self::CollectSet(_) => unreachable!("sets take numbers"),
+        }
+        true
+    }
+
+    /// As [`update`](Self::update), for a function of two values, of which
+    /// both may be null.
+    pub(crate) fn update_by(
+        &mut self,
+        group: usize,
+        value: &Value<'_>,
+        by: &Value<'_>,
+        sequence: u64,
+    ) -> bool {
+        match self {
+            Self::ExtremeBy(inner) => inner.update(group, value, by, sequence),
+            _ => return self.update(group, value, sequence),
         }
         true
     }
@@ -132,6 +205,12 @@ impl Accumulator {
             (Self::CollectList(a), Self::CollectList(b)) => a.merge(group, b, theirs),
             (Self::CollectSet(a), Self::CollectSet(b)) => a.merge(group, b, theirs),
             (Self::Distinct(a), Self::Distinct(b)) => a.merge(group, b, theirs),
+            (Self::ApproxDistinct(a), Self::ApproxDistinct(b)) => a.merge(group, b, theirs),
+            (Self::Percentile(a), Self::Percentile(b)) => a.merge(group, b, theirs),
+            (Self::PercentileApprox(a), Self::PercentileApprox(b)) => a.merge(group, b, theirs),
+            (Self::Arrival(a), Self::Arrival(b)) => a.merge(group, b, theirs),
+            (Self::ExtremeBy(a), Self::ExtremeBy(b)) => a.merge(group, b, theirs),
+            (Self::Mode(a), Self::Mode(b)) => a.merge(group, b, theirs),
             _ => unreachable!("panes of one query have the same accumulators"),
         }
     }
@@ -154,12 +233,13 @@ impl Accumulator {
             Self::CollectList(inner) => inner.evaluate(group, arena),
             Self::CollectSet(inner) => dictionary
                 .map_or(Value::Null, |dictionary| inner.evaluate(group, dictionary, arena)),
+            Self::ApproxDistinct(inner) => inner.evaluate(group),
+            Self::Percentile(inner) => inner.evaluate(group, arena),
+            Self::PercentileApprox(inner) => inner.evaluate(group, arena),
+            Self::Arrival(inner) => inner.evaluate(group),
+            Self::ExtremeBy(inner) => inner.evaluate(group),
+            Self::Mode(inner) => inner.evaluate(group),
         }
-    }
-
-    /// Forgets all about a group, whose number is then free.
-    pub(crate) fn clear(&mut self, group: usize) {
-        each!(self, inner => inner.clear(group));
     }
 
     /// Adds the numbers that the states hold.
@@ -200,148 +280,6 @@ impl Accumulator {
             Ok(())
         } else {
             Err(RestoreError::Damaged("an accumulator has another number of groups than its pane"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const FUNCTIONS: [Function; 12] = [
-        Function::Count,
-        Function::CountDistinct,
-        Function::Sum,
-        Function::Avg,
-        Function::Min,
-        Function::Max,
-        Function::StddevSamp,
-        Function::StddevPop,
-        Function::VarSamp,
-        Function::VarPop,
-        Function::CollectList,
-        Function::CollectSet,
-    ];
-
-    fn print(value: Value<'_>) -> String {
-        let mut text = Vec::new();
-        value.write(&mut text);
-        String::from_utf8(text).unwrap()
-    }
-
-    fn update(
-        accumulator: &mut Accumulator,
-        function: Function,
-        group: usize,
-        value: &Value<'_>,
-        sequence: u64,
-        dictionary: &mut Dictionary,
-    ) {
-        if !Accumulator::takes_numbers(function) {
-            accumulator.update(group, value, sequence);
-        } else if !value.is_null() {
-            let mut key = Vec::new();
-            value.write_key(&mut key);
-            let number = dictionary.number(&key, |_, text| value.write(text));
-            accumulator.update_number(group, number, sequence);
-        }
-    }
-
-    fn run(function: Function, values: &[Value<'_>]) -> String {
-        let mut accumulator = Accumulator::new(function);
-        let mut dictionary = Dictionary::new(1);
-        accumulator.add_group();
-        for (sequence, value) in values.iter().enumerate() {
-            update(&mut accumulator, function, 0, value, sequence as u64, &mut dictionary);
-        }
-        print(accumulator.evaluate(0, Some(&dictionary), &Bump::new()))
-    }
-
-    #[test]
-    fn known_results() {
-        use Value::{Double, Int, Null, Str};
-        let numbers = [Int(1), Null, Int(4), Int(4), Int(7)];
-        for (function, expected) in FUNCTIONS.into_iter().zip([
-            "4",
-            "3",
-            "16",
-            "4.0",
-            "1",
-            "7",
-            "2.449489742783178",
-            "2.1213203435596424",
-            "6.0",
-            "4.5",
-            "[1,4,4,7]",
-            "[1,4,7]",
-        ]) {
-            assert_eq!(run(function, &numbers), expected, "{function:?}");
-        }
-        for (function, expected) in FUNCTIONS.into_iter().zip([
-            "0", "0", "null", "null", "null", "null", "null", "null", "null", "null", "[]", "[]",
-        ]) {
-            assert_eq!(run(function, &[Null]), expected, "{function:?} of nothing");
-        }
-        for (function, values, expected) in [
-            (Function::StddevSamp, &[Int(5)][..], "null"),
-            (Function::StddevPop, &[Int(5)], "0.0"),
-            (Function::Sum, &[Int(i128::from(i64::MAX)), Int(1)], "9223372036854775808"),
-            (Function::Sum, &[Int(1), Double(0.5)], "1.5"),
-            (Function::Sum, &[Str(b"2"), Str(b"x"), Int(1)], "3.0"),
-            (Function::Sum, &[Double(1e100), Double(1.0), Double(-1e100)], "1.0"),
-            (Function::Max, &[Str(b"b"), Str(b"a")], "\"b\""),
-            (Function::Min, &[Double(2.0), Int(2)], "2.0"),
-            (Function::CountDistinct, &[Int(1), Double(1.0), Str(b"1")], "2"),
-            (Function::CollectSet, &[Str(b"b"), Str(b"a"), Str(b"b")], r#"["b","a"]"#),
-        ] {
-            assert_eq!(run(function, values), expected, "{function:?} {values:?}");
-        }
-    }
-
-    proptest! {
-        /// Merging the halves of a stream gives what the whole stream gives,
-        /// and a state that has been written and read is the same state.
-        #[test]
-        fn merge_and_restore(ints in proptest::collection::vec((0_usize..3, -4_i64..4, any::<bool>()), 0..40), cut in 0_usize..40) {
-            for function in FUNCTIONS {
-                let value = |&(_, number, double): &(usize, i64, bool)| {
-                    if double { Value::Double(number as f64 * 0.25) } else { Value::Int(number.into()) }
-                };
-                let new = || {
-                    let mut accumulator = Accumulator::new(function);
-                    (0..3).for_each(|_| accumulator.add_group());
-                    accumulator
-                };
-                let (mut whole, mut first, mut second) = (new(), new(), new());
-                let mut dictionary = Dictionary::new(1);
-                for (sequence, item) in ints.iter().enumerate() {
-                    let part = if sequence < cut { &mut first } else { &mut second };
-                    for accumulator in [&mut whole, part] {
-                        update(accumulator, function, item.0, &value(item), sequence as u64, &mut dictionary);
-                    }
-                }
-                let mut state = SnapshotWriter::new();
-                first.snapshot(&mut state);
-                let bytes = state.into_bytes();
-                let mut restored = Accumulator::new(function);
-                let mut reader = SnapshotReader::new(&bytes);
-                restored.restore(3, &mut reader).unwrap();
-                prop_assert!(reader.is_empty());
-                let mut merged = new();
-                for group in 0..3 {
-                    merged.merge(group, &restored, group);
-                    merged.merge(group, &second, group);
-                }
-                let arena = Bump::new();
-                for group in 0..3 {
-                    let (ours, whole) = (merged.evaluate(group, Some(&dictionary), &arena), whole.evaluate(group, Some(&dictionary), &arena));
-                    match (ours, whole) {
-                        (Value::Double(a), Value::Double(b)) => prop_assert!((a - b).abs() < 1e-9),
-                        (a, b) => prop_assert_eq!(print(a), print(b), "{:?}", function),
-                    }
-                }
-            }
         }
     }
 }

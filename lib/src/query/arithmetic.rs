@@ -34,7 +34,8 @@ fn integers<'a>(operator: Arithmetic, left: i128, right: i128, context: &Context
         Arithmetic::Subtract => left.checked_sub(right),
         Arithmetic::Multiply => multiply(left, right),
         Arithmetic::Divide => return doubles(operator, left as f64, right as f64),
-        Arithmetic::Remainder if right == 0 => return Value::Null,
+        Arithmetic::Remainder | Arithmetic::IntegerDivide if right == 0 => return Value::Null,
+        Arithmetic::IntegerDivide => left.checked_div(right),
         Arithmetic::Remainder => left.checked_rem(right),
     };
     result.map_or_else(|| cast::failed(context), Value::Int)
@@ -52,6 +53,7 @@ fn multiply(left: i128, right: i128) -> Option<i128> {
 #[inline]
 fn doubles<'a>(operator: Arithmetic, left: f64, right: f64) -> Value<'a> {
     finite(match operator {
+        Arithmetic::IntegerDivide => return whole_quotient(left / right),
         Arithmetic::Add => left + right,
         Arithmetic::Subtract => left - right,
         Arithmetic::Multiply => left * right,
@@ -59,6 +61,11 @@ fn doubles<'a>(operator: Arithmetic, left: f64, right: f64) -> Value<'a> {
         Arithmetic::Divide => left / right,
         Arithmetic::Remainder => left % right,
     })
+}
+
+/// A quotient without its fraction; null where it is no number of 38 digits.
+fn whole_quotient<'a>(quotient: f64) -> Value<'a> {
+    if quotient.abs() < 1e38 { Value::Int(quotient as i128) } else { Value::Null }
 }
 
 /// `-value`.

@@ -1,7 +1,7 @@
 //! The queries that come with the program.
 
 /// The built-in queries with their texts, in the order of their listing.
-const QUERIES: [(&str, &str); 15] = [
+const QUERIES: [(&str, &str); 16] = [
     ("response_time", include_str!("../../queries/response_time.sql")),
     ("error_rate", include_str!("../../queries/error_rate.sql")),
     ("ip_patterns", include_str!("../../queries/ip_patterns.sql")),
@@ -17,6 +17,7 @@ const QUERIES: [(&str, &str); 15] = [
     ("watermarked_counts", include_str!("../../queries/watermarked_counts.sql")),
     ("user_latest", include_str!("../../queries/user_latest.sql")),
     ("late_alert", include_str!("../../queries/late_alert.sql")),
+    ("latency", include_str!("../../queries/latency.sql")),
 ];
 
 /// The name that stands for all queries of [`LOG_ANALYSIS`].

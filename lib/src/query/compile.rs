@@ -5,7 +5,7 @@ use super::expr::Expr;
 use super::grouping::{self, Window, key_of, name_of};
 use super::plan::{Column, Key, Plan};
 use super::scope::{RecordScope, RowScope};
-use super::syntax::{Clauses, Item, Reader};
+use super::syntax::{Clauses, Fragment, GroupBy, Item, Reader};
 use crate::line::Projection;
 
 impl Plan {
@@ -27,8 +27,8 @@ impl Plan {
     ) -> Result<Self, QueryError> {
         let source = Source::new(name.unwrap_or("query"), text);
         let mut clauses = Reader::new(&source)?.query()?;
-        let window = take_window(&mut clauses)?;
-        let mut plan = compile(&clauses, window, time_field, projection)?;
+        let (window, keys) = take_window(&mut clauses)?;
+        let mut plan = compile(&clauses, &keys, window, time_field, projection)?;
         plan.name = name.map(str::to_owned);
         Ok(plan)
     }
@@ -55,12 +55,19 @@ impl Expr {
     }
 }
 
-/// Takes `window(…)` out of GROUP BY.
-fn take_window(clauses: &mut Clauses<'_>) -> Result<Option<Window>, QueryError> {
+/// The window that GROUP BY makes, and its other keys.
+fn take_window<'a>(
+    clauses: &mut Clauses<'a>,
+) -> Result<(Option<Window>, Vec<Fragment<'a>>), QueryError> {
+    let table = clauses.table.as_deref();
+    let items = match std::mem::replace(&mut clauses.group_by, GroupBy::Keys(Vec::new())) {
+        GroupBy::Keys(keys) => keys,
+        GroupBy::All => grouping::all_keys(&clauses.select, table),
+    };
     let mut found = None;
     let mut keys = Vec::new();
-    for item in std::mem::take(&mut clauses.group_by) {
-        match grouping::window(&item.expr, &item.place(), clauses.table.as_deref())? {
+    for item in items {
+        match grouping::window(&item.expr, &item.place(), table)? {
             Some(_) if found.is_some() => {
                 return Err(item.error("a query has one window", "give several queries instead"));
             }
@@ -68,7 +75,6 @@ fn take_window(clauses: &mut Clauses<'_>) -> Result<Option<Window>, QueryError> 
             None => keys.push(item),
         }
     }
-    clauses.group_by = keys;
     if let (Some(window), Some(watermark)) = (&found, &clauses.watermark)
         && window.field != watermark.field
     {
@@ -79,12 +85,13 @@ fn take_window(clauses: &mut Clauses<'_>) -> Result<Option<Window>, QueryError> 
             format!("expected {}", window.field),
         ));
     }
-    Ok(found)
+    Ok((found, keys))
 }
 
-/// Compiles clauses whose window has been taken out.
+/// Compiles clauses whose window and other keys have been told apart.
 pub(super) fn compile(
     clauses: &Clauses<'_>,
+    group_by: &[Fragment<'_>],
     window: Option<Window>,
     time_field: &str,
     projection: &mut Projection,
@@ -101,14 +108,14 @@ pub(super) fn compile(
         None => None,
     };
     let mut keys: Vec<Key> = Vec::new();
-    for item in &clauses.group_by {
+    for item in group_by {
         let (fragment, name) = key_of(item, &clauses.select, table)?;
         let expr = fragment.lower(&mut record)?;
         if keys.iter().all(|key| key.expr != expr) {
             keys.push(Key { name, expr });
         }
     }
-    let mut row = RowScope::new(record, &keys, window.is_some());
+    let mut row = RowScope::new(record, &keys, window.as_ref().map(|window| window.spec));
     // A computed column's place is behind all aggregates, and how many there
     // are shows only at the end: the first round finds them, the second knows.
     select(clauses, window.as_ref(), &mut row)?;
@@ -164,11 +171,12 @@ fn is_window(
         if Some(&spelled) != window {
             return Err(place.error("this is not the window of GROUP BY", "expected window"));
         }
-    } else if name_of(&item.value, table) != "window" {
+    } else if !window.is_some_and(|window| window.is_called(&name_of(&item.value, table))) {
         return Ok(false);
     }
     match item.alias.as_deref() {
         None | Some("window") => Ok(true),
+        Some(alias) if window.is_some_and(|window| window.is_called(alias)) => Ok(true),
         Some(alias) => {
             let message = format!("the window cannot be called {alias}");
             Err(place.error(message, "rows carry it as \"window\""))
@@ -181,8 +189,8 @@ fn column_name(item: &Item<'_>, has_window: bool, table: Option<&str>) -> String
         return alias.clone();
     }
     match name_of(&item.value, table).as_str() {
-        "window.start" if has_window => "start".to_owned(),
-        "window.end" if has_window => "end".to_owned(),
+        "window.start" | "session_window.start" if has_window => "start".to_owned(),
+        "window.end" | "session_window.end" if has_window => "end".to_owned(),
         name => name.to_owned(),
     }
 }

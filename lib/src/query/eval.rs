@@ -51,6 +51,19 @@ impl Expr {
                 scalar::truncate(*unit, operand.operand(context), context)
             }
             Self::Call(function, arguments) => scalar::call(*function, arguments, context),
+            Self::Now => Value::Time(context.now),
+            Self::Extract(operand, pattern, group) => {
+                match cast::text(operand.operand(context), context.arena) {
+                    Some(text) => Value::Str(pattern.group(text, *group)),
+                    None => Value::Null,
+                }
+            }
+            Self::Replace(operand, pattern, with) => {
+                match cast::text(operand.operand(context), context.arena) {
+                    Some(text) => Value::Str(pattern.replace(text, with, context.arena)),
+                    None => Value::Null,
+                }
+            }
             _ => self.test(context).map_or(Value::Null, Value::Bool),
         }
     }

@@ -4,6 +4,7 @@ use crate::line::Value;
 use crate::time::{TimeDelta, Timestamp};
 
 use super::pattern::Pattern;
+use super::scalar::Scalar;
 
 /// An expression, its names resolved to places in a record or row.
 ///
@@ -54,6 +55,12 @@ pub enum Expr {
     Truncate(Unit, Box<Expr>),
     /// A function of values.
     Call(Scalar, Box<[Expr]>),
+    /// `regexp_extract(x, 'regex', group)`: empty if there is no match.
+    Extract(Box<Expr>, Pattern, usize),
+    /// `regexp_replace(x, 'regex', 'text')`: all matches, `$1` being a group.
+    Replace(Box<Expr>, Pattern, Box<str>),
+    /// `now()`: processing time, see [`Context::now`](super::Context::now).
+    Now,
 }
 
 /// A constant.
@@ -145,6 +152,9 @@ pub enum Arithmetic {
     Multiply,
     /// `/`: always a double; null for a zero divisor.
     Divide,
+    /// `div`: the quotient without its fraction, an integer; null for a zero
+    /// divisor.
+    IntegerDivide,
     /// `%`: has the sign of its left operand; null for a zero divisor.
     Remainder,
 }
@@ -157,6 +167,7 @@ impl Arithmetic {
             Self::Subtract => "-",
             Self::Multiply => "*",
             Self::Divide => "/",
+            Self::IntegerDivide => "div",
             Self::Remainder => "%",
         }
     }
@@ -223,52 +234,6 @@ pub enum Unit {
     Year,
 }
 
-/// The functions of values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scalar {
-    /// `abs(x)`
-    Abs,
-    /// `ceil(x)`: an integer.
-    Ceil,
-    /// `coalesce(x, …)`: the first that is not null.
-    Coalesce,
-    /// `concat(x, …)`: as text; null if one is.
-    Concat,
-    /// `contains(x, y)`: whether the text x has y in it.
-    Contains,
-    /// `endswith(x, y)`
-    EndsWith,
-    /// `floor(x)`: an integer.
-    Floor,
-    /// `greatest(x, …)`: of those that are not null.
-    Greatest,
-    /// `least(x, …)`: of those that are not null.
-    Least,
-    /// `length(x)`: in characters.
-    Length,
-    /// `lower(x)`
-    Lower,
-    /// `nullif(x, y)`: null if they are equal, else x.
-    NullIf,
-    /// `power(x, y)`: a double.
-    Power,
-    /// `round(x)`, `round(x, places)`: halves away from zero.
-    Round,
-    /// `size(x)`: the number of members of a list or object.
-    Size,
-    /// `sqrt(x)`: a double; null below zero.
-    Sqrt,
-    /// `startswith(x, y)`
-    StartsWith,
-    /// `substring(x, from)`, `substring(x, from, length)`: in characters, the
-    /// first of them 1; from the end if negative.
-    Substring,
-    /// `trim(x)`: without the blanks at both ends.
-    Trim,
-    /// `upper(x)`
-    Upper,
-}
-
 impl Expr {
     /// The literal null.
     pub const NULL: Self = Self::Literal(Literal::Null);
@@ -277,7 +242,10 @@ impl Expr {
     /// as it can be told without a record.
     pub fn static_type(&self) -> Option<Type> {
         match self {
-            Self::Time(_) | Self::Shift(..) | Self::Truncate(..) => Some(Type::Timestamp),
+            Self::Time(_) | Self::Shift(..) | Self::Truncate(..) | Self::Now => {
+                Some(Type::Timestamp)
+            }
+            Self::Extract(..) | Self::Replace(..) => Some(Type::String),
             Self::Literal(literal) => literal.static_type(),
             Self::Not(_)
             | Self::And(_)
@@ -290,12 +258,47 @@ impl Expr {
             | Self::In(..)
             | Self::Matches(..) => Some(Type::Boolean),
             Self::Arithmetic(Arithmetic::Divide, _) => Some(Type::Double),
+            Self::Arithmetic(Arithmetic::IntegerDivide, _) => Some(Type::BigInt),
             Self::Arithmetic(..) | Self::Negate(_) => Some(Type::Number),
             Self::Case(case) => case.static_type(),
             Self::Cast(to, _) => Some(*to),
             Self::Call(scalar, _) => scalar.static_type(),
             Self::Slot(_) => None,
         }
+    }
+
+    /// Whether a part of the expression, or all of it, passes `test`.
+    fn any(&self, test: &dyn Fn(&Self) -> bool) -> bool {
+        let all = |operands: &[Self]| operands.iter().any(|operand| operand.any(test));
+        test(self)
+            || match self {
+                Self::Slot(_) | Self::Time(_) | Self::Literal(_) | Self::Now => false,
+                Self::Not(operand)
+                | Self::IsNull(operand)
+                | Self::Is(_, operand)
+                | Self::Matches(operand, _)
+                | Self::Negate(operand)
+                | Self::Shift(operand, _)
+                | Self::Cast(_, operand)
+                | Self::Truncate(_, operand)
+                | Self::Extract(operand, ..)
+                | Self::Replace(operand, ..) => operand.any(test),
+                Self::And(operands)
+                | Self::Or(operands)
+                | Self::Compare(_, operands)
+                | Self::NullSafeEqual(operands)
+                | Self::Arithmetic(_, operands) => all(&**operands),
+                Self::Between(operands) => all(&**operands),
+                Self::In(operand, list) => operand.any(test) || all(list),
+                Self::Call(_, arguments) => all(arguments),
+                Self::Case(case) => case.parts().any(|part| part.any(test)),
+            }
+    }
+
+    /// Whether the value depends on processing time: whether it has `now()` in
+    /// it.
+    pub fn reads_clock(&self) -> bool {
+        self.any(&|part| *part == Self::Now)
     }
 
     /// Whether all values of the expression are numbers or null.
@@ -318,6 +321,12 @@ impl Literal {
 }
 
 impl Case {
+    /// All expressions of the CASE.
+    fn parts(&self) -> impl Iterator<Item = &Expr> {
+        let branches = self.branches.iter().flat_map(|(when, then)| [when, then]);
+        self.operand.iter().chain(branches).chain([&self.otherwise])
+    }
+
     /// The type that all branches have in common; null goes with any.
     fn static_type(&self) -> Option<Type> {
         let mut results = self
@@ -331,20 +340,5 @@ impl Case {
         }
         let first = results.next()?.static_type()?;
         results.all(|result| result.static_type() == Some(first)).then_some(first)
-    }
-}
-
-impl Scalar {
-    fn static_type(self) -> Option<Type> {
-        match self {
-            Self::Abs | Self::Round => Some(Type::Number),
-            Self::Ceil | Self::Floor | Self::Length | Self::Size => Some(Type::BigInt),
-            Self::Power | Self::Sqrt => Some(Type::Double),
-            Self::Concat | Self::Lower | Self::Substring | Self::Trim | Self::Upper => {
-                Some(Type::String)
-            }
-            Self::Contains | Self::EndsWith | Self::StartsWith => Some(Type::Boolean),
-            Self::Coalesce | Self::Greatest | Self::Least | Self::NullIf => None,
-        }
     }
 }

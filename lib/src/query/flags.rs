@@ -2,9 +2,9 @@
 
 use super::compile::compile;
 use super::error::{QueryError, Source};
-use super::grouping::{Window, window_spec};
+use super::grouping::{Window, session_spec, window_spec};
 use super::plan::Plan;
-use super::syntax::{Clauses, Fragment, Item, Reader, Watermark};
+use super::syntax::{Clauses, Fragment, GroupBy, Item, Reader, Watermark};
 use crate::line::Projection;
 use crate::time::TimeDelta;
 
@@ -21,6 +21,8 @@ pub struct QueryFlags<'a> {
     pub slide: Option<TimeDelta>,
     /// `--start`; zero without it.
     pub start: Option<TimeDelta>,
+    /// `--session`: the silence that ends a session; not with the three above.
+    pub session: Option<TimeDelta>,
     /// `--watermark`
     pub watermark: Option<TimeDelta>,
     /// `--by`: keys, each text one or several.
@@ -66,30 +68,53 @@ impl QueryFlags<'_> {
                 delay,
             }),
             filter: filter.as_ref().map(fragment).transpose()?,
-            group_by: keys,
+            group_by: GroupBy::Keys(Vec::new()),
             having: having.as_ref().map(fragment).transpose()?,
         };
-        compile(&clauses, window, self.time_field, projection)
+        compile(&clauses, &keys, window, self.time_field, projection)
     }
 
     fn window(&self) -> Result<Option<Window>, QueryError> {
-        let wrong = |index: usize, message: &str, expected: String| {
-            let (flag, length) =
-                [("--size", self.size), ("--slide", self.slide), ("--start", self.start)][index];
-            let text = length.map_or_else(String::new, |length| length.to_string());
-            Source::new(flag, &text).error(0..text.len(), message, expected)
-        };
+        let lengths = [("--size", self.size), ("--slide", self.slide), ("--start", self.start)];
+        if let Some(gap) = self.session {
+            if let Some((flag, length)) = lengths.iter().find(|(_, length)| length.is_some()) {
+                return Err(wrong(
+                    flag,
+                    *length,
+                    "sessions end by silence",
+                    "drop it or --session",
+                ));
+            }
+            let spec = session_spec(gap);
+            let spec = spec.map_err(|(message, expected)| {
+                wrong("--session", self.session, message, expected)
+            })?;
+            return Ok(Some(Window { field: self.time_field.to_owned(), spec }));
+        }
         let Some(size) = self.size else {
             return match (self.slide, self.start) {
                 (None, None) => Ok(None),
-                (Some(_), _) => Err(wrong(1, "there is no window to slide", NO_SIZE.to_owned())),
-                (None, _) => Err(wrong(2, "there is no window to start", NO_SIZE.to_owned())),
+                (Some(_), _) => {
+                    Err(wrong("--slide", self.slide, "there is no window to slide", NO_SIZE))
+                }
+                (None, _) => {
+                    Err(wrong("--start", self.start, "there is no window to start", NO_SIZE))
+                }
             };
         };
-        let spec = window_spec(size, self.slide, self.start)
-            .map_err(|(index, message, expected)| wrong(index, message, expected))?;
+        let spec =
+            window_spec(size, self.slide, self.start).map_err(|(index, message, expected)| {
+                let (flag, length) = lengths[index];
+                wrong(flag, length, message, &expected)
+            })?;
         Ok(Some(Window { field: self.time_field.to_owned(), spec }))
     }
+}
+
+/// An error about a flag's length.
+fn wrong(flag: &str, length: Option<TimeDelta>, message: &str, expected: &str) -> QueryError {
+    let text = length.map_or_else(String::new, |length| length.to_string());
+    Source::new(flag, &text).error(0..text.len(), message, expected)
 }
 
 const NO_SIZE: &str = "expected --size too";

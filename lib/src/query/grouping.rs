@@ -4,6 +4,7 @@ use sqlparser::ast;
 
 use super::call::{arguments, function_name};
 use super::error::QueryError;
+use super::expr::Expr;
 use super::literal;
 use super::lower::Place;
 use super::plan::WindowSpec;
@@ -18,6 +19,22 @@ pub(super) struct Window {
     /// The event time's field.
     pub(super) field: String,
     pub(super) spec: WindowSpec,
+}
+
+impl Window {
+    /// Whether SELECT and HAVING may call the window so.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        is_called(self.spec, name)
+    }
+}
+
+/// Whether a window of this kind may be called so: sessions have two names.
+pub(super) fn is_called(spec: WindowSpec, name: &str) -> bool {
+    match name {
+        "window" => true,
+        "session_window" => matches!(spec, WindowSpec::Session { .. }),
+        _ => false,
+    }
 }
 
 /// Why lengths make no window: the number of the wrong one among size, slide
@@ -50,7 +67,8 @@ pub(super) fn window_spec(
     Ok(WindowSpec::Fixed { size, slide: slide_by, start })
 }
 
-/// The window that an expression is, if it is a call of `window`.
+/// The window that an expression is, if it is a call of `window` or
+/// `session_window`.
 pub(super) fn window(
     expr: &ast::Expr,
     place: &Place<'_>,
@@ -59,7 +77,7 @@ pub(super) fn window(
     let ast::Expr::Function(call) = expr else { return Ok(None) };
     let name = function_name(call);
     if name.eq_ignore_ascii_case("session_window") {
-        return Err(place.error("session windows are not supported yet", "expected window(…)"));
+        return session_window(&arguments(call, place)?, place, table).map(Some);
     }
     if !name.eq_ignore_ascii_case("window") {
         return Ok(None);
@@ -68,9 +86,7 @@ pub(super) fn window(
     let [time, lengths @ ..] = sources.as_slice() else {
         return Err(place.error("the window has no size", EXPECTED));
     };
-    let Some(field) = field(time, table) else {
-        return Err(place.of(*time).error("the window's time is no field", EXPECTED));
-    };
+    let field = time_field(time, place, table, EXPECTED)?;
     let deltas =
         lengths.iter().map(|length| duration(length, place)).collect::<Result<Vec<_>, _>>()?;
     let (size, slide, start) = match *deltas {
@@ -86,6 +102,44 @@ pub(super) fn window(
 }
 
 const EXPECTED: &str = "expected window(time, size), as in window(timestamp, '5 minutes')";
+const EXPECTED_SESSION: &str =
+    "expected session_window(time, gap), as in session_window(timestamp, '5 minutes')";
+
+/// `session_window(field, gap)`; unlike in Spark the gap is the same for all
+/// records.
+fn session_window(
+    sources: &[&ast::Expr],
+    place: &Place<'_>,
+    table: Option<&str>,
+) -> Result<Window, QueryError> {
+    let [time, gap] = *sources else {
+        return Err(place.error("session_window takes a time and a gap", EXPECTED_SESSION));
+    };
+    let field = time_field(time, place, table, EXPECTED_SESSION)?;
+    let length = duration(gap, place)?;
+    let spec = session_spec(length);
+    let spec = spec.map_err(|(message, expected)| place.of(gap).error(message, expected))?;
+    Ok(Window { field, spec })
+}
+
+/// Sessions with this gap; why there are none, and what would be right.
+pub(super) fn session_spec(gap: TimeDelta) -> Result<WindowSpec, (&'static str, &'static str)> {
+    if gap > TimeDelta::ZERO {
+        Ok(WindowSpec::Session { gap })
+    } else {
+        Err(("a session ends after some silence", "expected more than 0s"))
+    }
+}
+
+fn time_field(
+    time: &ast::Expr,
+    place: &Place<'_>,
+    table: Option<&str>,
+    expected: &str,
+) -> Result<String, QueryError> {
+    field(time, table)
+        .ok_or_else(|| place.of(time).error("the window's time is no field", expected))
+}
 
 fn duration(expr: &ast::Expr, place: &Place<'_>) -> Result<TimeDelta, QueryError> {
     if let ast::Expr::Interval(interval) = expr {
@@ -130,6 +184,36 @@ pub(super) fn key_of<'f, 'a>(
 /// The name of what has no alias: its field, else its text.
 pub(super) fn name_of(fragment: &Fragment<'_>, table: Option<&str>) -> String {
     field(&fragment.expr, table).unwrap_or_else(|| fragment.name())
+}
+
+/// The SELECT items that GROUP BY ALL means: those without aggregates, be it by
+/// the alias of an earlier one, and the window if it is spelled out.
+pub(super) fn all_keys<'a>(select: &[Item<'a>], table: Option<&str>) -> Vec<Fragment<'a>> {
+    let mut aggregated: Vec<&str> = Vec::new();
+    let mut keys = Vec::new();
+    for item in select {
+        let mut projection = Projection::default();
+        let mut record = RecordScope { projection: &mut projection, time_field: "", table };
+        let is_window = matches!(window(&item.value.expr, &item.value.place(), table), Ok(Some(_)));
+        let is_plain = item.value.lower(&mut record).is_ok_and(|expr| {
+            let fields = (0..projection.len()).map(|slot| projection.name(slot));
+            let of_row = |name: &str| aggregated.contains(&name) || is_part_of_window(name);
+            !matches!(expr, Expr::Literal(_))
+                && !fields.filter_map(|name| std::str::from_utf8(name).ok()).any(of_row)
+        });
+        if is_window || is_plain {
+            keys.push(item.value.clone());
+        } else {
+            aggregated.extend(item.alias.as_deref());
+        }
+    }
+    keys
+}
+
+/// Whether a name stands for a window that GROUP BY makes, or an end of it.
+fn is_part_of_window(name: &str) -> bool {
+    let whole = name.strip_suffix(".start").or(name.strip_suffix(".end")).unwrap_or(name);
+    matches!(whole, "window" | "session_window")
 }
 
 /// Whether a SELECT item that is an alias for `name` reads a field `name`, or

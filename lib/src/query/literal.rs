@@ -14,9 +14,8 @@ pub(super) fn value(value: &ast::Value, place: &Place<'_>) -> Result<Literal, Qu
     Ok(match value {
         ast::Value::Null => Literal::Null,
         ast::Value::Boolean(truth) => Literal::Bool(*truth),
-        ast::Value::Number(text, _) => {
-            number(text).ok_or_else(|| place.error(format!("{text} is no number that fits"), ""))?
-        }
+        ast::Value::Number(text, _) => number_of(value)
+            .ok_or_else(|| place.error(format!("{text} is no number that fits"), ""))?,
         other => match string(other) {
             Some(text) => Literal::Str(text.into_bytes().into()),
             None => return Err(place.error(format!("`{other}` is not supported"), "")),
@@ -24,12 +23,25 @@ pub(super) fn value(value: &ast::Value, place: &Place<'_>) -> Result<Literal, Qu
     })
 }
 
-fn number(text: &str) -> Option<Literal> {
+/// The number that a constant is, if it is one and fits.
+pub(super) fn number_of(value: &ast::Value) -> Option<Literal> {
+    let ast::Value::Number(text, _) = value else { return None };
     if let Some(number) = json::parse_int(text.as_bytes()) {
         return Some(Literal::Int(number));
     }
     let number: f64 = text.parse().ok()?;
     number.is_finite().then_some(Literal::Double(number))
+}
+
+/// The number of a constant that can count something.
+pub(super) fn index(expr: &ast::Expr) -> Option<usize> {
+    match expr {
+        ast::Expr::Value(value) => match number_of(&value.value)? {
+            Literal::Int(number) => number.try_into().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The text of a constant in quotes.

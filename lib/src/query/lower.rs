@@ -9,8 +9,9 @@ use std::ops::Range;
 use sqlparser::ast::{self, Spanned};
 
 use super::error::{QueryError, Source};
-use super::expr::{Arithmetic, Case, Comparison, Expr, Literal, Scalar, Type};
+use super::expr::{Arithmetic, Case, Comparison, Expr, Literal, Type};
 use super::pattern::{Pattern, PatternKind};
+use super::scalar::Scalar;
 use super::syntax::Fragment;
 use super::{call, cast, functions, literal};
 use crate::line::Value;
@@ -133,6 +134,16 @@ pub(super) fn lower(expr: &ast::Expr, place: &Place<'_>, scope: &mut dyn Scope) 
         ast::Expr::Floor { expr, field } if is_plain(field) => {
             Expr::Call(Scalar::Floor, [lower(expr)?].into())
         }
+        ast::Expr::Extract { field, expr, .. } => {
+            let named = functions::scalar(&field.to_string());
+            let Some((part, ..)) = named.filter(|(part, ..)| part.is_part_of_time()) else {
+                let message = format!("there is no {} of a time", field.to_string().to_lowercase());
+                return Err(
+                    place.error(message, "expected hour, minute, second, day, month or year")
+                );
+            };
+            Expr::Call(part, [lower(expr)?].into())
+        }
         ast::Expr::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
             Expr::Call(Scalar::Trim, [lower(expr)?].into())
         }
@@ -183,15 +194,16 @@ fn predicate(expr: &ast::Expr, place: &Place<'_>, scope: &mut dyn Scope) -> Resu
             negated_if(*negated, Expr::Between([operand, low, high].into()))
         }
         ast::Expr::Like { negated, any: false, expr, pattern, escape_char } => {
-            let pattern = like(PatternKind::Like, pattern, escape_char.as_deref(), place)?;
+            let pattern = self::pattern(PatternKind::Like, pattern, escape_char.as_deref(), place)?;
             negated_if(*negated, Expr::Matches(lower(expr)?.into(), pattern))
         }
         ast::Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
-            let pattern = like(PatternKind::ILike, pattern, escape_char.as_deref(), place)?;
+            let pattern =
+                self::pattern(PatternKind::ILike, pattern, escape_char.as_deref(), place)?;
             negated_if(*negated, Expr::Matches(lower(expr)?.into(), pattern))
         }
         ast::Expr::RLike { negated, expr, pattern, .. } => {
-            let pattern = like(PatternKind::RLike, pattern, None, place)?;
+            let pattern = self::pattern(PatternKind::RLike, pattern, None, place)?;
             negated_if(*negated, Expr::Matches(lower(expr)?.into(), pattern))
         }
         _ => return Ok(None),
@@ -255,6 +267,7 @@ fn binary(
         Binary::Minus => arithmetic(Arithmetic::Subtract, operands),
         Binary::Multiply => arithmetic(Arithmetic::Multiply, operands),
         Binary::Divide => arithmetic(Arithmetic::Divide, operands),
+        Binary::MyIntegerDivide => arithmetic(Arithmetic::IntegerDivide, operands),
         Binary::Modulo => arithmetic(Arithmetic::Remainder, operands),
         Binary::StringConcat => Expr::Call(Scalar::Concat, operands.into()),
         other => return Err(place.error(format!("the operator `{other}` is not supported"), "")),
@@ -348,7 +361,8 @@ fn widen(result: &mut Expr) {
     }
 }
 
-fn like(
+/// A constant pattern.
+pub(super) fn pattern(
     kind: PatternKind,
     pattern: &ast::Expr,
     escape: Option<&ast::Expr>,

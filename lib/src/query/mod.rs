@@ -34,7 +34,10 @@ mod tokens;
 
 pub use builtin::{UnknownQuery, builtin, builtin_names, builtins};
 pub use error::QueryError;
-pub use expr::{Arithmetic, Case, Comparison, Expr, Literal, Scalar, Type, Unit};
+pub use expr::{Arithmetic, Case, Comparison, Expr, Literal, Type, Unit};
 pub use flags::QueryFlags;
 pub use pattern::{Pattern, PatternKind};
-pub use plan::{Aggregate, Column, Context, Function, Key, Plan, WindowSpec};
+pub use plan::{
+    Aggregate, Column, Context, Function, Key, Percentages, Plan, RelativeError, WindowSpec,
+};
+pub use scalar::Scalar;

@@ -1,5 +1,8 @@
 //! LIKE and RLIKE: patterns compiled once.
 
+use std::borrow::Cow;
+
+use bumpalo::Bump;
 use memchr::memmem;
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -64,6 +67,35 @@ impl Pattern {
             Matcher::Suffix(end) => text.ends_with(end),
             Matcher::Contains(part) => part.find(text).is_some(),
             Matcher::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// The part of the first match that a group caught, the whole match for
+    /// group 0; empty if nothing matches, or the group has no part in it.
+    pub fn group<'t>(&self, text: &'t [u8], group: usize) -> &'t [u8] {
+        let Matcher::Regex(regex) = &self.matcher else { return b"" };
+        let found = match group {
+            0 => regex.find(text),
+            group => regex.captures(text).and_then(|captures| captures.get(group)),
+        };
+        found.map_or(b"", |found| found.as_bytes())
+    }
+
+    /// The text with all matches replaced; in `with`, `${1}` is the first
+    /// group's part and `$$` a dollar sign.
+    pub fn replace<'t>(&self, text: &'t [u8], with: &str, arena: &'t Bump) -> &'t [u8] {
+        let Matcher::Regex(regex) = &self.matcher else { return text };
+        match regex.replace_all(text, with.as_bytes()) {
+            Cow::Borrowed(same) => same,
+            Cow::Owned(changed) => arena.alloc_slice_copy(&changed),
+        }
+    }
+
+    /// The number of groups, without the whole.
+    pub fn groups(&self) -> usize {
+        match &self.matcher {
+            Matcher::Regex(regex) => regex.captures_len() - 1,
+            _ => 0,
         }
     }
 

@@ -38,6 +38,25 @@ pub struct Plan {
     pub having: Option<Expr>,
 }
 
+impl Plan {
+    /// Whether rows depend on processing time: whether there is `now()` in the
+    /// query.
+    pub fn reads_clock(&self) -> bool {
+        let aggregates = self.aggregates.iter();
+        let of_aggregates =
+            aggregates.flat_map(|a| [&a.argument, &a.by, &a.filter].into_iter().flatten());
+        let of_columns = self.columns.iter().filter_map(|column| match column {
+            Column::Window => None,
+            Column::Value { expr, .. } => Some(expr),
+        });
+        (self.filter.iter().chain(&self.having))
+            .chain(self.keys.iter().map(|key| &key.expr))
+            .chain(of_aggregates)
+            .chain(of_columns)
+            .any(Expr::reads_clock)
+    }
+}
+
 /// How records are put into windows by their event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowSpec {
@@ -86,17 +105,21 @@ pub struct Aggregate {
     /// Over a record; `None` for `count(*)`. What sums, means, deviations and
     /// variances are computed of gives integers, doubles or null only.
     pub argument: Option<Expr>,
+    /// The second argument, of [`Function::MinBy`] and [`Function::MaxBy`].
+    pub by: Option<Expr>,
     /// FILTER (WHERE …) over a record: only records for which it is true count.
     pub filter: Option<Expr>,
 }
 
 /// The aggregate functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Function {
     /// `count(*)`, or `count(x)`: values that are not null.
     Count,
     /// `count(DISTINCT x)`, exact.
     CountDistinct,
+    /// `approx_count_distinct(x)`, `approx_count_distinct(x, rsd)`
+    ApproxCountDistinct(RelativeError),
     /// `sum(x)`
     Sum,
     /// `avg(x)`, `mean(x)`
@@ -117,6 +140,74 @@ pub enum Function {
     CollectList,
     /// `collect_set(x)`: the same, each once.
     CollectSet,
+    /// `percentile(x, p)`, and `median(x)`, which is its half: exact, between
+    /// two values by interpolation; a double.
+    Percentile(Percentages),
+    /// `percentile_approx(x, p)`: the value at the nearest rank, exact for up
+    /// to 4,096 values a group, then within 1/128 (0.79 %) of it.
+    PercentileApprox(Percentages),
+    /// `first(x)`, `any_value(x)`: of the record that arrived first.
+    First {
+        /// Whether it is the first that is not null.
+        ignore_nulls: bool,
+    },
+    /// `last(x)`: of the record that arrived last.
+    Last {
+        /// Whether it is the last that is not null.
+        ignore_nulls: bool,
+    },
+    /// `min_by(x, y)`: x where y is least, of several the first to arrive.
+    MinBy,
+    /// `max_by(x, y)`: x where y is greatest, of several the first to arrive.
+    MaxBy,
+    /// `mode(x)`: the most frequent value, of several the first to arrive.
+    Mode,
+}
+
+/// Where percentiles are asked for, as shares from 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Percentages {
+    /// `0.5`: one, which gives a number.
+    One(f64),
+    /// `array(0.5, 0.95)`: several, which give a list.
+    List(Box<[f64]>),
+}
+
+impl Percentages {
+    /// The shares, in the order in which they were asked for.
+    pub fn shares(&self) -> &[f64] {
+        match self {
+            Self::One(share) => std::slice::from_ref(share),
+            Self::List(shares) => shares,
+        }
+    }
+}
+
+/// The greatest standard deviation of an estimate, relative to the truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RelativeError(f64);
+
+impl RelativeError {
+    /// What is asked for where nothing else is: 5 %, as in Spark.
+    pub const DEFAULT: Self = Self(0.05);
+
+    /// `None` if it is outside of 0.001 to 0.39, past which sketches become
+    /// larger than what they stand for, or estimates mere guesses.
+    pub fn new(error: f64) -> Option<Self> {
+        (0.001..=0.39).contains(&error).then_some(Self(error))
+    }
+
+    /// The number itself.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Binary logarithm of the least number of registers, 4 to 21, with which
+    /// a sketch keeps to it: m registers give 1.04 / √m.
+    pub fn lg_k(self) -> u8 {
+        let registers = (1.04 / self.0).powi(2);
+        (4..21).find(|lg_k| f64::from(1_u32 << lg_k) >= registers).unwrap_or(21)
+    }
 }
 
 /// A column of the row, as printed.

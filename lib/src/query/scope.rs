@@ -2,14 +2,16 @@
 
 use sqlparser::ast;
 
-use super::call::function_name;
+use super::call::{arguments, function_name};
 use super::error::{QueryError, nearest};
 use super::expr::Expr;
+use super::grouping::is_called;
 use super::lower::{Place, Scope, lower};
-use super::plan::{Aggregate, Column, Key};
+use super::plan::{Aggregate, Column, Key, WindowSpec};
 use super::syntax::path;
 use super::{aggregate, functions};
 use crate::line::Projection;
+use crate::time::TimeDelta;
 
 /// The names in front of GROUP BY: all are fields of the record.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub(super) const FIRST_KEY: usize = 2;
 pub(super) struct RowScope<'s, 'p> {
     pub(super) record: RecordScope<'p>,
     pub(super) keys: &'s [Key],
-    pub(super) has_window: bool,
+    pub(super) window: Option<WindowSpec>,
     /// All aggregates met so far, each once.
     pub(super) aggregates: Vec<Aggregate>,
     pub(super) columns: Vec<Column>,
@@ -80,11 +82,15 @@ pub(super) struct RowScope<'s, 'p> {
 }
 
 impl<'s, 'p> RowScope<'s, 'p> {
-    pub(super) fn new(record: RecordScope<'p>, keys: &'s [Key], has_window: bool) -> Self {
+    pub(super) fn new(
+        record: RecordScope<'p>,
+        keys: &'s [Key],
+        window: Option<WindowSpec>,
+    ) -> Self {
         Self {
             record,
             keys,
-            has_window,
+            window,
             aggregates: Vec::new(),
             columns: Vec::new(),
             names: Vec::new(),
@@ -141,16 +147,44 @@ impl<'s, 'p> RowScope<'s, 'p> {
         FIRST_KEY + self.keys.len() + index
     }
 
-    fn named(&self, name: &str, place: &Place<'_>) -> Result<Expr, QueryError> {
-        match name {
-            "window.start" if self.has_window => return Ok(Expr::Slot(WINDOW_START)),
-            "window.end" if self.has_window => return Ok(Expr::Slot(WINDOW_END)),
-            "window" if self.has_window => {
-                return Err(
-                    place.error("the window is no value", "expected window.start or window.end")
-                );
+    /// The start or end of the window that the name means, `None` within for
+    /// the whole window; `None` if it means no window.
+    fn window_end(&self, name: &str) -> Option<Option<Expr>> {
+        let (whole, end) = match name.rsplit_once('.') {
+            Some((whole, "start")) => (whole, Some(Expr::Slot(WINDOW_START))),
+            Some((whole, "end")) => (whole, Some(Expr::Slot(WINDOW_END))),
+            _ => (name, None),
+        };
+        is_called(self.window?, whole).then_some(end)
+    }
+
+    /// `window_time(window)`: the last instant that the window has in it.
+    fn window_time(
+        &self,
+        call: &ast::Function,
+        place: &Place<'_>,
+    ) -> Result<Option<Expr>, QueryError> {
+        if !function_name(call).eq_ignore_ascii_case("window_time") {
+            return Ok(None);
+        }
+        let [argument] = *arguments(call, place)? else {
+            return Err(place.error("window_time takes one argument", "expected the window"));
+        };
+        match self.record.field(argument).map(|name| self.window_end(&name)) {
+            Some(Some(None)) => {
+                let end = Expr::Slot(WINDOW_END);
+                Ok(Some(Expr::Shift(end.into(), TimeDelta::from_micros(-1))))
             }
-            _ => {}
+            _ => Ok(None),
+        }
+    }
+
+    fn named(&self, name: &str, place: &Place<'_>) -> Result<Expr, QueryError> {
+        if let Some(end) = self.window_end(name) {
+            return end.ok_or_else(|| {
+                place
+                    .error("the window is no value", format!("expected {name}.start or {name}.end"))
+            });
         }
         if let Some((_, place)) = self.names.iter().find(|(known, _)| known == name) {
             return Ok(Expr::Slot(*place));
@@ -171,6 +205,9 @@ impl Scope for RowScope<'_, '_> {
             return Ok(Some(Expr::Slot(FIRST_KEY + index)));
         }
         if let ast::Expr::Function(call) = expr {
+            if let Some(time) = self.window_time(call, place)? {
+                return Ok(Some(time));
+            }
             let Some(name) = functions::aggregate(function_name(call)) else { return Ok(None) };
             let aggregate = aggregate::lower(name, call, place, &mut self.record)?;
             return Ok(Some(Expr::Slot(self.aggregate_place(aggregate))));

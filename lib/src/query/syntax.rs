@@ -69,6 +69,15 @@ pub(super) struct Watermark {
     pub(super) delay: TimeDelta,
 }
 
+/// What GROUP BY names.
+#[derive(Clone, Debug)]
+pub(super) enum GroupBy<'a> {
+    /// These.
+    Keys(Vec<Fragment<'a>>),
+    /// `GROUP BY ALL`: what SELECT has and does not aggregate.
+    All,
+}
+
 /// The clauses of a query, as they stand.
 #[derive(Clone, Debug)]
 pub(super) struct Clauses<'a> {
@@ -77,7 +86,7 @@ pub(super) struct Clauses<'a> {
     pub(super) table: Option<String>,
     pub(super) watermark: Option<Watermark>,
     pub(super) filter: Option<Fragment<'a>>,
-    pub(super) group_by: Vec<Fragment<'a>>,
+    pub(super) group_by: GroupBy<'a>,
     pub(super) having: Option<Fragment<'a>>,
 }
 
@@ -111,16 +120,18 @@ impl<'a> Reader<'a> {
                 table = Some(alias);
             }
         }
+        let group_by = GroupBy::Keys(Vec::new());
         let mut clauses =
-            Clauses { select, table, watermark, filter: None, group_by: Vec::new(), having: None };
+            Clauses { select, table, watermark, filter: None, group_by, having: None };
         if self.parser.parse_keyword(Keyword::WHERE) {
             clauses.filter = Some(self.fragment()?);
         }
         if self.parser.parse_keywords(&[Keyword::GROUP, Keyword::BY]) {
-            if self.parser.peek_keyword(Keyword::ALL) {
-                return Err(self.unexpected("GROUP BY ALL is not supported", "name the keys"));
-            }
-            clauses.group_by = self.list(Self::fragment)?;
+            clauses.group_by = if self.parser.parse_keyword(Keyword::ALL) {
+                GroupBy::All
+            } else {
+                GroupBy::Keys(self.list(Self::fragment)?)
+            };
         }
         if self.parser.parse_keyword(Keyword::HAVING) {
             clauses.having = Some(self.fragment()?);

@@ -47,8 +47,7 @@ impl Windows {
     }
 
     /// One window that holds all of time.
-    pub const EVERYTHING: Self =
-        Self { size: i64::MAX, slide: i64::MAX, start: 0, pane: i64::MAX };
+    pub const EVERYTHING: Self = Self { size: i64::MAX, slide: i64::MAX, start: 0, pane: i64::MAX };
 
     /// Whether windows overlap.
     pub fn overlap(&self) -> bool {

@@ -186,9 +186,8 @@ impl WindowOperator {
             let mut next: Option<(Due, usize)> = None;
             for (index, query) in queries.iter_mut().enumerate() {
                 let until = if is_end { Some(i64::MAX) } else { query.watermark(reached) };
-                let due = until.and_then(|until| {
-                    query.next_due(after[index]).filter(|due| due.end <= until)
-                });
+                let due = until
+                    .and_then(|until| query.next_due(after[index]).filter(|due| due.end <= until));
                 next = next.into_iter().chain(due.map(|due| (due, index))).min();
             }
             let Some((due, index)) = next else { break };
@@ -288,10 +287,7 @@ fn check(plans: &[Plan], options: &WindowOptions) -> Result<(), WindowError> {
     let first = plans.first().ok_or(WindowError::NoQuery)?;
     for plan in plans {
         if plan.time_field != first.time_field {
-            return Err(WindowError::TimeFields(
-                first.time_field.clone(),
-                plan.time_field.clone(),
-            ));
+            return Err(WindowError::TimeFields(first.time_field.clone(), plan.time_field.clone()));
         }
         let size = plan.window.as_ref().map_or(TimeDelta::ZERO, WindowSpec::length);
         if size.max(plan.delay.unwrap_or_default()).micros > Windows::MAX_LENGTH {

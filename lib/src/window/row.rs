@@ -123,7 +123,12 @@ impl<'a> RowWriter<'a> {
         out: &mut Output,
     ) -> Result<bool, StageError> {
         let values = self.values(subject, arena);
-        if self.plan.having.as_ref().is_some_and(|having| !having.is_true(&self.context(values, arena))) {
+        if self
+            .plan
+            .having
+            .as_ref()
+            .is_some_and(|having| !having.is_true(&self.context(values, arena)))
+        {
             return Ok(false);
         }
         let row = out.row();

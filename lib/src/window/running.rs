@@ -673,12 +673,7 @@ impl RunningQuery {
 }
 
 /// Sorts groups by their keys; what was kept out comes first.
-fn sort(
-    groups: &mut [u32],
-    number: impl Fn(&u32) -> u32,
-    keys: usize,
-    lookups: &mut Lookups,
-) {
+fn sort(groups: &mut [u32], number: impl Fn(&u32) -> u32, keys: usize, lookups: &mut Lookups) {
     let overflow = groups.iter().position(|group| number(group) == OVERFLOW);
     let mut rest = groups;
     if let Some(place) = overflow {

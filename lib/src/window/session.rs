@@ -148,13 +148,7 @@ impl Sessions {
         session
     }
 
-    fn open(
-        &mut self,
-        number: u32,
-        time: i64,
-        sequence: u64,
-        spelling: Option<Spelling>,
-    ) -> u32 {
+    fn open(&mut self, number: u32, time: i64, sequence: u64, spelling: Option<Spelling>) -> u32 {
         if !self.has_key(number) {
             self.open_keys += 1;
         }

@@ -173,7 +173,7 @@ impl Table {
 
 /// One accumulator for each aggregate, without groups.
 pub(super) fn accumulators(plan: &Plan) -> Vec<Accumulator> {
-    plan.aggregates.iter().map(|aggregate| Accumulator::new(aggregate.function)).collect()
+    plan.aggregates.iter().map(|aggregate| Accumulator::new(&aggregate.function)).collect()
 }
 
 /// Where a number is now; the overflow stays what it is.
@@ -202,6 +202,8 @@ pub(super) struct Inputs {
     /// The dictionary of the keys.
     pub(super) keys: usize,
     aggregates: Vec<Input>,
+    /// The second arguments of those that have one.
+    by: Vec<Option<Expr>>,
 }
 
 #[derive(Debug)]
@@ -218,12 +220,16 @@ impl Inputs {
         let keys = lookups.add(plan.keys.iter().map(|key| key.expr.clone()).collect());
         let input = |aggregate: &crate::query::Aggregate| match &aggregate.argument {
             None => Input::Record,
-            Some(value) if Accumulator::takes_numbers(aggregate.function) => {
+            Some(value) if Accumulator::takes_numbers(&aggregate.function) => {
                 Input::Number(lookups.add(vec![value.clone()]))
             }
             Some(value) => Input::Value(value.clone()),
         };
-        Self { keys, aggregates: plan.aggregates.iter().map(input).collect() }
+        Self {
+            keys,
+            aggregates: plan.aggregates.iter().map(input).collect(),
+            by: plan.aggregates.iter().map(|aggregate| aggregate.by.clone()).collect(),
+        }
     }
 
     /// The dictionary whose numbers an aggregate takes.
@@ -260,7 +266,14 @@ impl Inputs {
                 Input::Value(value) => value.operand(&record.context),
                 Input::Record => crate::line::Value::Bool(true),
             };
-            if !accumulator.update(group, &value, record.sequence) {
+            let taken = match &self.by[index] {
+                None => accumulator.update(group, &value, record.sequence),
+                Some(by) => {
+                    let by = by.operand(&record.context);
+                    accumulator.update_by(group, &value, &by, record.sequence)
+                }
+            };
+            if !taken {
                 let failed = record.context.casts_failed;
                 failed.set(failed.get() + 1);
             }

@@ -43,12 +43,77 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "`b` is neither a key nor aggregated",
         "aggregate it, as in max(b), or add it to GROUP BY",
     ),
-    ("SELECT median(x) FROM logs", "median", "median is not supported yet", ""),
     (
-        "SELECT count(*) FROM logs GROUP BY session_window(timestamp, '5m')",
-        "session_window(timestamp, '5m')",
-        "session windows are not supported yet",
-        "expected window(…)",
+        "SELECT skewness(x) FROM logs",
+        "skewness",
+        "skewness is not supported",
+        "expected stddev(x) or percentile_approx(x, 0.99)",
+    ),
+    (
+        "SELECT corr(x, y) FROM logs",
+        "corr",
+        "corr is not supported",
+        "aggregates here look at one field; collect_list both and go on from there",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(timestamp)",
+        "session_window(timestamp)",
+        "session_window takes a time and a gap",
+        "expected session_window(time, gap), as in session_window(timestamp, '5 minutes')",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(lower(t), '5m')",
+        "lower(t",
+        "the window's time is no field",
+        "expected session_window(time, gap), as in session_window(timestamp, '5 minutes')",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(timestamp, '0s')",
+        "'0s'",
+        "a session ends after some silence",
+        "expected more than 0s",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(timestamp, gap)",
+        "gap",
+        "this is no length of time",
+        "expected one such as '5 minutes'",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY session_window(timestamp, CASE WHEN a THEN '1m' ELSE '2m' END)",
+        "CASE WHEN a THEN '1m' ELSE '2m' END",
+        "this is no length of time",
+        "expected one such as '5 minutes'",
+    ),
+    (
+        "SELECT session_window FROM logs GROUP BY window(timestamp, '1m')",
+        "session_window",
+        "`session_window` is neither a key nor aggregated",
+        "aggregate it, as in max(session_window), or add it to GROUP BY",
+    ),
+    (
+        "SELECT max(a) + session_window FROM logs GROUP BY session_window(timestamp, '1m')",
+        "session_window",
+        "the window is no value",
+        "expected session_window.start or session_window.end",
+    ),
+    (
+        "SELECT window_time(window) FROM logs",
+        "window_time(window)",
+        "there is no window here whose time this could be",
+        "expected window_time(window) in SELECT or HAVING of a query with windows",
+    ),
+    (
+        "SELECT window_time() FROM logs GROUP BY window(timestamp, '1m')",
+        "window_time()",
+        "window_time takes one argument",
+        "expected the window",
+    ),
+    (
+        "SELECT count(*) FROM logs GROUP BY a, session_window(timestamp, '1m'), window(timestamp, '5m')",
+        "window(timestamp, '5m')",
+        "a query has one window",
+        "give several queries instead",
     ),
     (
         "SELECT count(*) FROM logs GROUP BY window(timestamp, '5 parsecs')",
@@ -213,7 +278,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "JOIN is not supported",
         "a query reads one stream; join with parse --lookup",
     ),
-    ("SELECT a FROM logs GROUP BY ALL", "ALL", "GROUP BY ALL is not supported", "name the keys"),
+    (
+        "SELECT a, count(*) AS n FROM logs GROUP BY ALL, b",
+        ",",
+        "`,` does not belong here",
+        "expected the end of the query",
+    ),
     ("SELECT a FROM logs GROUP BY 3", "3", "there is no such item in SELECT", "expected 1 to 1"),
     (
         "SELECT max(a) FROM logs WHERE a LIKE b",
@@ -233,7 +303,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "this is compared with a time, but is none",
         "expected a time such as '2025-09-12 00:00:00'",
     ),
-    ("SELECT max(a) FROM logs WHERE timestamp > now()", "now", "now() is not supported yet", ""),
+    ("SELECT max(a) FROM logs WHERE timestamp > now(1)", "now(1)", "now takes no arguments", ""),
     (
         "SELECT max(a) FROM logs WHERE a > INTERVAL 5 MINUTES",
         "5",
@@ -274,6 +344,99 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "DISTINCT goes with count",
     ),
     ("SELECT count() FROM logs", "count()", "count takes one argument", ""),
+    ("SELECT first() FROM logs", "first()", "first takes 1 or 2 arguments", ""),
+    ("SELECT min_by(a) FROM logs", "min_by(a)", "min_by takes 2 arguments", ""),
+    ("SELECT percentile(a) FROM logs", "percentile(a)", "percentile takes 2 arguments", ""),
+    (
+        "SELECT percentile_approx(a, 0.5, 1, 2) FROM logs",
+        "percentile_approx(a, 0.5, 1, 2)",
+        "percentile_approx takes 2 or 3 arguments",
+        "",
+    ),
+    (
+        "SELECT percentile_approx(a, 1.5) FROM logs",
+        "1.5",
+        "this is no share of the values",
+        "expected a constant from 0 to 1, as in 0.95, or array(0.5, 0.95)",
+    ),
+    (
+        "SELECT percentile(a, array(0.5, b)) FROM logs",
+        "b",
+        "this is no share of the values",
+        "expected a constant from 0 to 1, as in 0.95, or array(0.5, 0.95)",
+    ),
+    (
+        "SELECT percentile(a, array()) FROM logs",
+        "array",
+        "the array has no share",
+        "expected array(0.5, 0.95)",
+    ),
+    (
+        "SELECT percentile_approx(a, 0.5, 0) FROM logs",
+        "0",
+        "this is no accuracy",
+        "expected a constant of at least 1, as in 10000",
+    ),
+    (
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a) FROM logs",
+        "percentile_cont",
+        "percentile_cont is not supported",
+        "expected percentile(x, 0.5)",
+    ),
+    (
+        "SELECT approx_count_distinct(a, 0.5) FROM logs",
+        "0.5",
+        "this is no relative error that a sketch can have",
+        "expected a constant from 0.001 to 0.39, as in approx_count_distinct(x, 0.05)",
+    ),
+    (
+        "SELECT first(a, 1) FROM logs",
+        "1",
+        "this does not say whether to ignore nulls",
+        "expected true or false, as in first(x, true)",
+    ),
+    (
+        "SELECT max(a) IGNORE NULLS FROM logs",
+        "max(a)",
+        "max has no IGNORE NULLS or RESPECT NULLS",
+        "they go with first, last and any_value",
+    ),
+    (
+        "SELECT median(DISTINCT a) FROM logs",
+        "median(DISTINCT a)",
+        "median(DISTINCT …) is not supported",
+        "DISTINCT goes with count",
+    ),
+    (
+        "SELECT collect_list(a ORDER BY b) FROM logs",
+        "collect_list(a ORDER BY b)",
+        "`ORDER BY b` in an aggregate is not supported",
+        "",
+    ),
+    (
+        "SELECT max(regexp_extract(a, 'x', 1)) FROM logs",
+        "1",
+        "the pattern has 0 groups",
+        "expected one in parentheses, or 0 for the whole match",
+    ),
+    (
+        "SELECT max(regexp_extract(a, '(x')) FROM logs",
+        "'(x'",
+        "this is no valid pattern",
+        "unclosed group",
+    ),
+    (
+        "SELECT max(regexp_replace(a, 'x', b)) FROM logs",
+        "b",
+        "this is no constant",
+        "expected a text in quotes",
+    ),
+    (
+        "SELECT max(extract(dow FROM timestamp)) FROM logs",
+        "timestamp",
+        "there is no dow of a time",
+        "expected hour, minute, second, day, month or year",
+    ),
     ("SELECT sum(a, b) FROM logs", "sum(a, b)", "sum takes one argument", ""),
     ("SELECT sum(*) FROM logs", "sum(*)", "`*` is no argument of sum", ""),
     (
@@ -282,7 +445,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "functions OVER a window of rows are not supported",
         "detect compares a row with those before it",
     ),
-    ("SELECT sum(x) OVER () FROM logs", "sum(x)", "OVER of an aggregate is not supported", ""),
+    (
+        "SELECT sum(x) OVER () FROM logs",
+        "sum(x)",
+        "OVER of an aggregate is not supported",
+        "detect compares a row with those before it",
+    ),
     (
         "SELECT date_trunc('fortnight', max(a)) FROM logs",
         "'fortnight'",
@@ -309,6 +477,7 @@ fn errors_in_flags_name_the_flag() {
         size: Some(TimeDelta::from_seconds(60)),
         slide: None,
         start: None,
+        session: None,
         watermark: None,
         by: &["service".to_owned()],
         filter: None,
@@ -334,6 +503,24 @@ between such windows records would be lost
   |
 1 | 5m
   | ^^ expected at most the size, 1m",
+        ),
+        (
+            QueryFlags { session: five_minutes, ..flags },
+            "\
+sessions end by silence
+ --> --size:1:1
+  |
+1 | 1m
+  | ^^ drop it or --session",
+        ),
+        (
+            QueryFlags { session: Some(TimeDelta::ZERO), size: None, ..flags },
+            "\
+a session ends after some silence
+ --> --session:1:1
+  |
+1 | 0s
+  | ^^ expected more than 0s",
         ),
         (
             QueryFlags { size: None, slide: five_minutes, ..flags },

@@ -21,7 +21,7 @@ fn value(name: &str, expr: Expr) -> Column {
 }
 
 fn count() -> Aggregate {
-    Aggregate { function: Function::Count, argument: None, filter: None }
+    Aggregate { function: Function::Count, argument: None, by: None, filter: None }
 }
 
 fn int(number: i128) -> Expr {
@@ -48,7 +48,7 @@ fn a_query_becomes_a_plan() {
     assert_eq!(plan.keys, [Key { name: "service".into(), expr: Expr::Slot(1) }]);
     let [total, errors, max] = &plan.aggregates[..] else { panic!("{:?}", plan.aggregates) };
     assert_eq!(*total, count());
-    assert_eq!((errors.function, max.function), (Function::Sum, Function::Max));
+    assert_eq!((&errors.function, &max.function), (&Function::Sum, &Function::Max));
     assert_eq!(max.argument, Some(Expr::Slot(2)));
     // Window start and end are 0 and 1, the key 2, the aggregates 3 to 5, and
     // the computed columns 6 and 7.
@@ -203,7 +203,7 @@ fn aggregates() {
         ("bool_and(a)", Function::Min, Some(Expr::Cast(Type::Boolean, Expr::Slot(0).into()))),
         ("bool_or(a)", Function::Max, Some(Expr::Cast(Type::Boolean, Expr::Slot(0).into()))),
     ] {
-        assert_eq!(one(text), Aggregate { function, argument, filter: None }, "{text}");
+        assert_eq!(one(text), Aggregate { function, argument, by: None, filter: None }, "{text}");
     }
     let condition = Expr::Compare(Comparison::Greater, [Expr::Slot(0), int(1)].into());
     let counted = Aggregate { filter: Some(condition), ..count() };
@@ -230,9 +230,9 @@ fn several_queries_share_a_projection() {
     assert_eq!(names, expected);
 }
 
-/// The queries of the reference: window size and slide, delay, all in seconds,
+/// The queries of the reference, and beyond it `latency`: window size and slide, delay, all in seconds,
 /// and the columns.
-const BUILTINS: [(&str, [i64; 3], &str); 15] = [
+const BUILTINS: [(&str, [i64; 3], &str); 16] = [
     (
         "response_time",
         [60, 60, 300],
@@ -272,6 +272,11 @@ const BUILTINS: [(&str, [i64; 3], &str); 15] = [
     ("watermarked_counts", [300, 300, 600], "window action count total_value"),
     ("user_latest", [120, 120, 300], "window user_id count latest_event_time"),
     ("late_alert", [0, 0, 0], "user_id late_event_count earliest_late_event"),
+    (
+        "latency",
+        [60, 60, 300],
+        "window service request_count p50_response_time p95_response_time p99_response_time",
+    ),
 ];
 
 #[test]
@@ -340,6 +345,7 @@ fn flags_and_text_make_the_same_plan() {
         size: Some(minutes(5)),
         slide: Some(minutes(1)),
         start: None,
+        session: None,
         watermark: Some(minutes(10)),
         by: &["user_id, a.b".to_owned(), "@source.partition".to_owned(), "lower(x)".to_owned()],
         filter: Some("value > 0"),
@@ -362,6 +368,7 @@ fn flags_and_text_make_the_same_plan() {
         select: &["count(*)".to_owned()],
         size: None,
         slide: None,
+        session: None,
         watermark: None,
         by: &[],
         filter: None,
