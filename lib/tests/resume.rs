@@ -65,6 +65,24 @@ fn logs() -> impl Strategy<Value = String> {
     })
 }
 
+/// All aggregates that no built-in query has, as totals.
+const EVERY_AGGREGATE: &str = "SELECT service, approx_count_distinct(user_id) AS users, median(response_time) AS median, \
+            percentile(value, array(0.1, 0.9)) AS exact, percentile_approx(value, 0.9) AS p90, \
+            percentile_approx(status_code, array(0.5, 1)) AS codes, first(response_time) AS first, \
+            first(response_time, true) AS first_known, last(response_time) AS last, \
+            last(response_time) IGNORE NULLS AS last_known, mode(status_code) AS code, \
+            max_by(user_id, response_time) AS slowest, min_by(user_id, response_time) AS fastest, \
+            count(DISTINCT user_id, status_code) AS pairs, count(response_time, user_id) AS both \
+     FROM logs GROUP BY ALL";
+
+/// The same kinds in panes that several windows share.
+const SLIDING: &str = "SELECT window, approx_count_distinct(user_id, 0.2) AS users, median(value) AS median, \
+            percentile_approx(response_time, array(0.5, 0.99)) AS percentiles, mode(user_id) AS user, \
+            first(user_id) AS first, last(user_id) FILTER (WHERE status_code = 200) AS last, \
+            max_by(service, response_time) AS slowest \
+     FROM logs WATERMARK timestamp DELAY OF INTERVAL 1 MINUTE \
+     GROUP BY window(timestamp, '2 minutes', '30 seconds')";
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -82,6 +100,7 @@ proptest! {
         check(|| window(&events), &input, cut)?;
         // Totals without windows.
         check(|| window(&["late_alert"]), &input, cut)?;
+        check(|| window(&["latency", EVERY_AGGREGATE, SLIDING]), &input, cut)?;
     }
 
     #[test]

@@ -59,7 +59,9 @@ impl Numbers {
     fn sketch(&mut self) -> &mut Histogram {
         if let Self::Exact(numbers) = self {
             let mut sketch = Box::<Histogram>::default();
-            numbers.iter().for_each(|number| sketch.add(*number));
+            for number in numbers {
+                sketch.add(*number);
+            }
             *self = Self::Sketch(sketch);
         }
         match self {

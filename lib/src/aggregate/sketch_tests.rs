@@ -16,8 +16,11 @@ fn random(index: usize) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
+/// A kind of data: its name, and the value of each index.
+type Distribution = (&'static str, fn(usize) -> f64);
+
 /// Kinds of data, adversarial ones among them.
-fn distributions() -> [(&'static str, fn(usize) -> f64); 9] {
+fn distributions() -> [Distribution; 9] {
     [
         ("uniform", |i| random(i)),
         ("sorted", |i| i as f64),

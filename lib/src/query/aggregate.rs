@@ -26,7 +26,7 @@ pub(super) fn lower(
         return Err(at.error(format!("{} is not supported", call.name), instead));
     }
     let call = Call::new(call, place)?;
-    let filter = call.call.filter.as_deref();
+    let filter = call.function.filter.as_deref();
     let filter = filter.map(|filter| lower::lower(filter, place, record)).transpose()?;
     let mut aggregate = match name {
         AggregateName::Special(special) => call.special(special, record)?,
@@ -43,7 +43,7 @@ pub(super) fn lower(
 
 /// A call that has been looked over.
 struct Call<'c> {
-    call: &'c ast::Function,
+    function: &'c ast::Function,
     place: &'c Place<'c>,
     list: &'c ast::FunctionArgumentList,
     /// `DISTINCT` before the arguments.
@@ -79,11 +79,11 @@ impl<'c> Call<'c> {
         }
         let distinct = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
         let ignore_nulls = treatment.map(|nulls| nulls == ast::NullTreatment::IgnoreNulls);
-        Ok(Self { call, place, list, distinct, ignore_nulls })
+        Ok(Self { function: call, place, list, distinct, ignore_nulls })
     }
 
     fn error(&self, message: &str, expected: &str) -> QueryError {
-        self.place.error(format!("{}{message}", self.call.name), expected)
+        self.place.error(format!("{}{message}", self.function.name), expected)
     }
 
     /// Refuses DISTINCT and IGNORE NULLS where they say nothing.
@@ -101,7 +101,7 @@ impl<'c> Call<'c> {
     }
 
     fn arguments(&self) -> Result<Vec<&'c ast::Expr>> {
-        arguments(self.call, self.place)
+        arguments(self.function, self.place)
     }
 
     /// An aggregate of one argument; `count` may have more, or a star.
@@ -251,7 +251,7 @@ impl<'c> Call<'c> {
         }
         Err(self.place.of(expr).error(
             "this does not say whether to ignore nulls",
-            format!("expected true or false, as in {}(x, true)", self.call.name),
+            format!("expected true or false, as in {}(x, true)", self.function.name),
         ))
     }
 }

@@ -15,6 +15,7 @@ mod builtin;
 mod call;
 mod cast;
 mod compile;
+mod dialect;
 mod error;
 mod eval;
 mod expr;

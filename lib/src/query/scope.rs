@@ -66,6 +66,14 @@ pub(super) const WINDOW_END: usize = 1;
 /// The place of the first key.
 pub(super) const FIRST_KEY: usize = 2;
 
+/// What a name of the window means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OfWindow {
+    Whole,
+    /// The start or end: its place in the row.
+    Edge(usize),
+}
+
 /// The names in SELECT and HAVING: keys, aggregates, earlier columns.
 #[derive(Debug)]
 pub(super) struct RowScope<'s, 'p> {
@@ -147,15 +155,14 @@ impl<'s, 'p> RowScope<'s, 'p> {
         FIRST_KEY + self.keys.len() + index
     }
 
-    /// The start or end of the window that the name means, `None` within for
-    /// the whole window; `None` if it means no window.
-    fn window_end(&self, name: &str) -> Option<Option<Expr>> {
-        let (whole, end) = match name.rsplit_once('.') {
-            Some((whole, "start")) => (whole, Some(Expr::Slot(WINDOW_START))),
-            Some((whole, "end")) => (whole, Some(Expr::Slot(WINDOW_END))),
-            _ => (name, None),
+    /// What of the window the name means, if it means the window.
+    fn of_window(&self, name: &str) -> Option<OfWindow> {
+        let (whole, part) = match name.rsplit_once('.') {
+            Some((whole, "start")) => (whole, OfWindow::Edge(WINDOW_START)),
+            Some((whole, "end")) => (whole, OfWindow::Edge(WINDOW_END)),
+            _ => (name, OfWindow::Whole),
         };
-        is_called(self.window?, whole).then_some(end)
+        is_called(self.window?, whole).then_some(part)
     }
 
     /// `window_time(window)`: the last instant that the window has in it.
@@ -170,21 +177,22 @@ impl<'s, 'p> RowScope<'s, 'p> {
         let [argument] = *arguments(call, place)? else {
             return Err(place.error("window_time takes one argument", "expected the window"));
         };
-        match self.record.field(argument).map(|name| self.window_end(&name)) {
-            Some(Some(None)) => {
-                let end = Expr::Slot(WINDOW_END);
-                Ok(Some(Expr::Shift(end.into(), TimeDelta::from_micros(-1))))
-            }
-            _ => Ok(None),
-        }
+        let name = self.record.field(argument);
+        let part = name.and_then(|name| self.of_window(&name));
+        Ok((part == Some(OfWindow::Whole)).then(|| {
+            let end = Expr::Slot(WINDOW_END);
+            Expr::Shift(end.into(), TimeDelta::from_micros(-1))
+        }))
     }
 
     fn named(&self, name: &str, place: &Place<'_>) -> Result<Expr, QueryError> {
-        if let Some(end) = self.window_end(name) {
-            return end.ok_or_else(|| {
-                place
-                    .error("the window is no value", format!("expected {name}.start or {name}.end"))
-            });
+        match self.of_window(name) {
+            Some(OfWindow::Edge(edge)) => return Ok(Expr::Slot(edge)),
+            Some(OfWindow::Whole) => {
+                let expected = format!("expected {name}.start or {name}.end");
+                return Err(place.error("the window is no value", expected));
+            }
+            None => {}
         }
         if let Some((_, place)) = self.names.iter().find(|(known, _)| known == name) {
             return Ok(Expr::Slot(*place));

@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use sqlparser::ast;
-use sqlparser::dialect::DatabricksDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
+use super::dialect::SparkDialect;
 use super::error::{QueryError, Source};
 use super::tokens::{tokenize, unit};
 use crate::time::TimeDelta;
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a Source<'a>) -> Result<Self, QueryError> {
         let tokens = tokenize(source)?;
         let length = tokens.len();
-        let parser = Parser::new(&DatabricksDialect).with_tokens_with_locations(tokens);
+        let parser = Parser::new(&SparkDialect).with_tokens_with_locations(tokens);
         Ok(Self { source, parser, length })
     }
 

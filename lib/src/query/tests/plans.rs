@@ -1,7 +1,7 @@
 use super::*;
 use crate::query::{
-    Aggregate, Column, Comparison, Function, Key, Literal, QueryFlags, Type, WindowSpec,
-    builtin_names, builtins,
+    Aggregate, Column, Comparison, Function, Key, Literal, Percentages, QueryFlags, RelativeError,
+    Scalar, Type, WindowSpec, builtin_names, builtins,
 };
 use crate::time::TimeDelta;
 
@@ -90,6 +90,82 @@ fn windows() {
     assert_eq!(spec("WINDOW(timestamp, '1 minute', '1 minute', '-1 second')"), fixed(60, 60, 59));
     assert_eq!(spec("window(timestamp, INTERVAL 2 HOURS)"), fixed(7_200, 7_200, 0));
     assert_eq!(plan("SELECT count(*) FROM t").window, None);
+}
+
+#[test]
+fn sessions() {
+    let text = "SELECT session_window, session_window.end AS until, window.start, user, \
+                window_time(session_window) AS last, count(*) AS n \
+         FROM t GROUP BY session_window(ts, '30 minutes'), user HAVING window.end > '2025-09-12'";
+    let by_text = plan(text);
+    assert_eq!(by_text.window, Some(WindowSpec::Session { gap: minutes(30) }));
+    assert_eq!(by_text.time_field, "ts");
+    let last = Expr::Shift(Expr::Slot(1).into(), TimeDelta::from_micros(-1));
+    let columns = [
+        Column::Window,
+        value("until", Expr::Slot(1)),
+        value("start", Expr::Slot(0)),
+        value("user", Expr::Slot(2)),
+        value("last", last),
+        value("n", Expr::Slot(3)),
+    ];
+    assert_eq!(by_text.columns, columns);
+    assert!(by_text.having.is_some());
+    for gap in ["INTERVAL 30 MINUTES", "'1800s'"] {
+        let text = format!("SELECT count(*) FROM t GROUP BY session_window(ts, {gap})");
+        assert_eq!(plan(&text).window, by_text.window, "{gap}");
+    }
+    // Fixed windows have a time too; the name of sessions is not theirs.
+    let fixed = plan("SELECT window_time(window) AS at FROM t GROUP BY window(ts, '1m')");
+    assert!(matches!(&fixed.columns[..], [Column::Value { expr: Expr::Shift(..), .. }]));
+    let field =
+        plan("SELECT session_window, window FROM t GROUP BY window(ts, '1m'), session_window");
+    assert_eq!(field.columns, [value("session_window", Expr::Slot(2)), Column::Window]);
+}
+
+#[test]
+fn group_by_all() {
+    for (all, named) in [
+        (
+            "SELECT a, lower(b) AS c, count(*) AS n, n * 2 AS m, 1 AS one FROM t GROUP BY ALL",
+            "SELECT a, lower(b) AS c, count(*) AS n, n * 2 AS m, 1 AS one FROM t GROUP BY a, lower(b)",
+        ),
+        (
+            "SELECT window(ts, '1m'), window.end, a, max(b) - a AS d FROM t GROUP BY ALL",
+            "SELECT window, window.end, a, max(b) - a AS d FROM t GROUP BY window(ts, '1m'), a",
+        ),
+        (
+            "SELECT session_window(ts, '1m'), window_time(session_window) AS w FROM t GROUP BY all",
+            "SELECT window, window_time(window) AS w FROM t GROUP BY session_window(ts, '1m')",
+        ),
+        (
+            "SELECT count(*) AS n FROM t GROUP BY ALL HAVING n > 1",
+            "SELECT count(*) AS n FROM t HAVING n > 1",
+        ),
+    ] {
+        assert_eq!(plan(all), plan(named), "{all}");
+    }
+    assert_eq!(plan("SELECT a FROM t GROUP BY `all`, a").keys.len(), 2);
+}
+
+#[test]
+fn plans_know_whether_they_read_the_clock() {
+    for text in [
+        "SELECT count(*) AS n FROM t WHERE timestamp > now() - INTERVAL 1 HOUR",
+        "SELECT a, current_timestamp AS at FROM t GROUP BY a",
+        "SELECT count(*) AS n FROM t HAVING max(x) < now()",
+        "SELECT max_by(a, CASE WHEN b < now() THEN 1 END) AS n FROM t",
+        "SELECT count(*) FILTER (WHERE coalesce(a, now()) IS NULL) AS n FROM t",
+        "SELECT sum(a IN (1, now())) AS n FROM t",
+        "SELECT n FROM t GROUP BY date_trunc('day', now()), n",
+    ] {
+        assert!(plan(text).reads_clock(), "{text}");
+    }
+    for (name, text) in builtins("log-analysis").unwrap() {
+        assert!(!plan(text).reads_clock(), "{name}");
+    }
+    let expr = Expr::compile("a < now()", "--where", "timestamp", &mut Projection::default());
+    assert!(expr.unwrap().reads_clock());
 }
 
 #[test]
@@ -205,7 +281,49 @@ fn aggregates() {
     ] {
         assert_eq!(one(text), Aggregate { function, argument, by: None, filter: None }, "{text}");
     }
+    let half = Percentages::One(0.5);
+    let two = Percentages::List([0.5, 0.95].into());
+    let five_percent = RelativeError::new(0.05).unwrap();
+    let first = |ignore_nulls| Function::First { ignore_nulls };
+    let last = |ignore_nulls| Function::Last { ignore_nulls };
+    for (text, function, argument) in [
+        ("array_agg(a)", Function::CollectList, slot()),
+        ("mode(a)", Function::Mode, slot()),
+        ("median(a)", Function::Percentile(half.clone()), number()),
+        ("percentile(a, 0.5)", Function::Percentile(half.clone()), number()),
+        ("percentile(a, array(0.5, .95))", Function::Percentile(two.clone()), number()),
+        ("percentile_approx(a, 0.5)", Function::PercentileApprox(half.clone()), number()),
+        ("approx_percentile(a, 0.5, 100)", Function::PercentileApprox(half), number()),
+        ("percentile_approx(a, array(0.5, 0.95), 100)", Function::PercentileApprox(two), number()),
+        ("percentile_approx(a, 1)", Function::PercentileApprox(Percentages::One(1.0)), number()),
+        ("approx_count_distinct(a)", Function::ApproxCountDistinct(five_percent), slot()),
+        ("approx_count_distinct(a, 0.05)", Function::ApproxCountDistinct(five_percent), slot()),
+        ("first(a)", first(false), slot()),
+        ("any_value(a)", first(false), slot()),
+        ("FIRST_VALUE(a, true)", first(true), slot()),
+        ("first(a, false)", first(false), slot()),
+        ("first(a) IGNORE NULLS", first(true), slot()),
+        ("last(a)", last(false), slot()),
+        ("last_value(a) RESPECT NULLS", last(false), slot()),
+        ("last(a, true)", last(true), slot()),
+    ] {
+        assert_eq!(one(text), Aggregate { function, argument, by: None, filter: None }, "{text}");
+    }
+    for (text, function) in [("min_by(a, b)", Function::MinBy), ("max_by(a, b)", Function::MaxBy)] {
+        let by = Some(Expr::Slot(1));
+        assert_eq!(one(text), Aggregate { function, argument: slot(), by, filter: None }, "{text}");
+    }
+    let pair = Some(Expr::Call(Scalar::Tuple, [Expr::Slot(0), Expr::Slot(1)].into()));
+    for (text, function) in
+        [("count(a, b)", Function::Count), ("count(DISTINCT a, b)", Function::CountDistinct)]
+    {
+        let argument = pair.clone();
+        assert_eq!(one(text), Aggregate { function, argument, by: None, filter: None }, "{text}");
+    }
     let condition = Expr::Compare(Comparison::Greater, [Expr::Slot(0), int(1)].into());
+    let filtered = one("max_by(b, c) FILTER (WHERE a > 1)");
+    assert_eq!(filtered.filter, Some(condition.clone()));
+    assert_eq!((filtered.argument, filtered.by), (Some(Expr::Slot(1)), Some(Expr::Slot(2))));
     let counted = Aggregate { filter: Some(condition), ..count() };
     for text in ["count(*) FILTER (WHERE a > 1)", "count_if(a > 1)"] {
         assert_eq!(one(text), counted, "{text}");
@@ -363,6 +481,11 @@ fn flags_and_text_make_the_same_plan() {
     );
     assert_eq!(by_flags, by_text);
     assert_eq!(by_flags.columns[3], value("@source.partition", Expr::Slot(4)));
+
+    let flags = QueryFlags { size: None, slide: None, session: Some(minutes(5)), ..flags };
+    let by_session = flags.compile(&mut Projection::default()).unwrap();
+    let window = Some(WindowSpec::Session { gap: minutes(5) });
+    assert_eq!(by_session, Plan { window, ..by_flags });
 
     let totals = QueryFlags {
         select: &["count(*)".to_owned()],
