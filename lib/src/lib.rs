@@ -64,6 +64,7 @@
 mod aggregate;
 pub mod cli;
 pub mod detect;
+pub mod explain;
 pub mod format;
 pub mod line;
 pub mod prometheus;
