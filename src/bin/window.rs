@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use highwater_core::cli::{self, IoArgs, Run, UsageError};
+use highwater_core::cli::{self, Format, IoArgs, RowFormat, Run, UsageError};
 use highwater_core::explain::{self, SparkJob};
 use highwater_core::line::Projection;
 use highwater_core::query::{Plan, QueryFlags, builtin_names, builtins};
+use highwater_core::sink::csv_columns;
 use highwater_core::time::TimeDelta;
-use highwater_core::window::{WindowError, WindowOperator, WindowOptions};
+use highwater_core::window::{Mode, WindowError, WindowOperator, WindowOptions};
 
 /// Aggregate records over event-time windows
 ///
@@ -62,6 +63,10 @@ struct Args {
     /// Read these files, directories or patterns instead of stdin
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
+
+    /// The shape of the rows; a table is cut to the terminal, but not in a file or pipe
+    #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
+    format: Format,
 
     /// Print what would be done, or with `spark` the same job as a PySpark program, and exit
     #[arg(long, value_name = "spark", num_args = 0..=1, default_missing_value = "")]
@@ -114,12 +119,36 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     }
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;
+    let options = WindowOptions::default();
     if let Some(explain) = explain {
-        return print_plan(explain, &args, &plans, &projection, &WindowOptions::default());
+        return print_plan(explain, &args, &plans, &projection, &options);
     }
+    let format = row_format(args.format, &plans, &options)?;
     let mut operator =
-        WindowOperator::new(plans, projection, WindowOptions::default()).map_err(|error| UsageError(error.to_string()))?;
-    Run::new("window", &args.io).files(&args.input).late(args.late.as_deref()).drive(&mut operator)
+        WindowOperator::new(plans, projection, options).map_err(|error| UsageError(error.to_string()))?;
+    Run::new("window", &args.io)
+        .files(&args.input)
+        .late(args.late.as_deref())
+        .format(format)
+        .drive(&mut operator)
+}
+
+/// How the rows of these plans are printed.
+fn row_format(
+    format: Format,
+    plans: &[Plan],
+    options: &WindowOptions,
+) -> anyhow::Result<RowFormat> {
+    Ok(match format {
+        Format::Ndjson => RowFormat::Ndjson,
+        Format::Table => RowFormat::Table {
+            named: plans.iter().any(|plan| plan.name.is_some()),
+            redraws: options.mode == Mode::Complete,
+        },
+        Format::Csv => RowFormat::Csv(
+            csv_columns(plans, options).map_err(|error| UsageError(error.to_string()))?,
+        ),
+    })
 }
 
 /// What `--explain` prints.
