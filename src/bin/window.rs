@@ -124,8 +124,8 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         return print_plan(explain, &args, &plans, &projection, &options);
     }
     let format = row_format(args.format, &plans, &options)?;
-    let mut operator =
-        WindowOperator::new(plans, projection, options).map_err(|error| UsageError(error.to_string()))?;
+    let mut operator = WindowOperator::new(plans, projection, options)
+        .map_err(|error| UsageError(error.to_string()))?;
     Run::new("window", &args.io)
         .files(&args.input)
         .late(args.late.as_deref())

@@ -176,3 +176,56 @@ fn trigger(trigger: Trigger) -> String {
         Trigger::Count(count) => format!("every {count} records"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::{AdaptiveDelay, AheadLimits, WatermarkPer};
+
+    #[test]
+    fn all_options_in_force_are_listed() {
+        let mut projection = Projection::default();
+        let text = "SELECT count(*) AS n FROM t GROUP BY window(timestamp, '1m', '20s', '5s')";
+        let plan = Plan::compile(text, Some("q"), "timestamp", &mut projection).unwrap();
+        let id = projection.add("request id");
+        let second = TimeDelta::from_seconds;
+        let options = WindowOptions {
+            allowed_lateness: Some(second(60)),
+            adaptive: Some(AdaptiveDelay { quantile: 0.99, min: second(1), max: Some(second(90)) }),
+            watermark_per: Some(WatermarkPer {
+                field: "@source.partition".to_owned(),
+                values: Some(4),
+            }),
+            idle_timeout: Some(second(30)),
+            ahead: AheadLimits { max_ahead: Some(second(5)), max_jump: None, keep: true },
+            dedupe: Some(Dedupe { keys: vec![crate::query::Expr::Slot(id)], within: second(300) }),
+            max_groups: Some(1000),
+            mode: Mode::Update,
+            trigger: Trigger::Count(10),
+            row_meta: true,
+            keep_at_end: true,
+        };
+        assert_eq!(
+            explain(&[plan], &projection, &options),
+            "query q
+  event time        timestamp
+  window            sliding, size 1m, slide 20s, start 5s
+  watermark         greatest event time so far - the lateness of 99 % of records, at least 1s and at most 1m30s
+  aggregates        count(*)
+  columns           n = count(*)
+
+options
+  mode              update: changed groups at each trigger, at closing and at the end
+  trigger           every 10 records
+  late records      taken into closed windows for 1m
+  watermark per     `@source.partition`, waits for 4
+  idle timeout      30s
+  ahead             more than 5s ahead of the clock: aggregated without moving the watermark
+  dedupe            `request id` within 5m
+  max groups        1000 for each query
+  row meta          closed_by
+  end of input      windows stay open
+"
+        );
+    }
+}

@@ -15,30 +15,21 @@ pub(super) enum FieldType {
     Text,
 }
 
-/// What speaks for a field's type.
-#[derive(Clone, Copy, Debug, Default)]
-struct Evidence {
-    /// It is used in at least one place.
-    used: bool,
-    number: bool,
-    /// It is the argument of `min` or `max`, which mostly are of numbers.
-    perhaps_number: bool,
-    text: bool,
-    time: bool,
-    list: bool,
-}
-
-impl Evidence {
-    fn verdict(self) -> Option<FieldType> {
-        let number = self.number || self.perhaps_number;
-        self.used.then_some(match self {
-            Self { time: true, .. } => FieldType::Time,
-            Self { text: true, .. } => FieldType::Text,
-            Self { list: true, .. } => FieldType::List,
-            _ if number => FieldType::Number,
-            _ => FieldType::Text,
-        })
-    }
+/// The type that the uses of a field speak for; `None` if there are none.
+fn verdict(uses: &[Wanted]) -> Option<FieldType> {
+    let has = |wanted| uses.contains(&wanted);
+    uses.first()?;
+    Some(if has(Wanted::Time) {
+        FieldType::Time
+    } else if has(Wanted::Text) {
+        FieldType::Text
+    } else if has(Wanted::List) {
+        FieldType::List
+    } else if has(Wanted::Number) || has(Wanted::PerhapsNumber) {
+        FieldType::Number
+    } else {
+        FieldType::Text
+    })
 }
 
 /// What a place wants of the expression in it.
@@ -46,9 +37,11 @@ impl Evidence {
 enum Wanted {
     Anything,
     Number,
+    /// As the argument of `min` or `max`, which mostly are of numbers.
     PerhapsNumber,
     Text,
     List,
+    Time,
 }
 
 impl Wanted {
@@ -88,7 +81,7 @@ impl Wanted {
 /// The types of the slots of the projection that the plans were compiled
 /// against; `None` for one that they do not use.
 pub(super) fn types(plans: &[Plan], others: &[Expr], slots: usize) -> Vec<Option<FieldType>> {
-    let mut usage = Usage { slots: vec![Evidence::default(); slots] };
+    let mut usage = Usage { slots: vec![Vec::new(); slots] };
     for plan in plans {
         let keys = plan.keys.iter().map(|key| &key.expr);
         for expr in plan.filter.iter().chain(keys) {
@@ -101,23 +94,18 @@ pub(super) fn types(plans: &[Plan], others: &[Expr], slots: usize) -> Vec<Option
     for expr in others {
         usage.expr(expr, Wanted::Anything);
     }
-    usage.slots.into_iter().map(Evidence::verdict).collect()
+    usage.slots.into_iter().map(|uses| verdict(&uses)).collect()
 }
 
 struct Usage {
-    slots: Vec<Evidence>,
+    /// What each slot has been wanted as.
+    slots: Vec<Vec<Wanted>>,
 }
 
 impl Usage {
     fn slot(&mut self, slot: usize, wanted: Wanted) {
-        let Some(evidence) = self.slots.get_mut(slot) else { return };
-        evidence.used = true;
-        match wanted {
-            Wanted::Anything => {}
-            Wanted::Number => evidence.number = true,
-            Wanted::PerhapsNumber => evidence.perhaps_number = true,
-            Wanted::Text => evidence.text = true,
-            Wanted::List => evidence.list = true,
+        if let Some(uses) = self.slots.get_mut(slot) {
+            uses.push(wanted);
         }
     }
 
@@ -146,10 +134,7 @@ impl Usage {
     fn expr(&mut self, expr: &Expr, wanted: Wanted) {
         match expr {
             Expr::Slot(slot) => self.slot(*slot, wanted),
-            Expr::Time(slot) => {
-                self.slot(*slot, Wanted::Anything);
-                self.slots[*slot].time = true;
-            }
+            Expr::Time(slot) => self.slot(*slot, Wanted::Time),
             Expr::Literal(_) => {}
             Expr::Not(operand)
             | Expr::IsNull(operand)

@@ -69,15 +69,12 @@ fn fill(template: &str, parts: &[(&str, String)]) -> String {
     while let Some((before, behind)) = rest.split_once('@') {
         out.push_str(before);
         let part = parts.iter().find(|(name, _)| behind.starts_with(&name[1..]));
-        match part {
-            Some((name, text)) => {
-                out.push_str(text);
-                rest = &behind[name.len() - 1..];
-            }
-            None => {
-                out.push('@');
-                rest = behind;
-            }
+        if let Some((name, text)) = part {
+            out.push_str(text);
+            rest = &behind[name.len() - 1..];
+        } else {
+            out.push('@');
+            rest = behind;
         }
     }
     out + rest

@@ -1,5 +1,7 @@
 //! Python's spellings.
 
+use std::fmt::Write as _;
+
 /// A text as a literal.
 pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -9,7 +11,9 @@ pub(super) fn text(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            char if char.is_control() => out.push_str(&format!("\\U{:08x}", u32::from(char))),
+            char if char.is_control() => {
+                let _ = write!(out, "\\U{:08x}", u32::from(char));
+            }
             char => out.push(char),
         }
     }

@@ -136,21 +136,21 @@ impl SparkQuery<'_> {
         }
         for (index, key) in plan.keys.iter().enumerate() {
             let name = self.slot_name(FIRST_KEY + index);
-            self.named(&self.record(&key.expr), &name, out);
+            named(&self.record(&key.expr), &name, out);
         }
         if plan.keys.is_empty() && matches!(plan.window, Some(WindowSpec::Session { .. })) {
             *out += "            # Spark wants a key beside a session; this one is always false.\n";
-            self.named(&format!("{} IS NULL", quoted(&plan.time_field)), "_all", out);
+            named(&format!("{} IS NULL", quoted(&plan.time_field)), "_all", out);
         }
         *out += "        )\n        .agg(\n";
         for (index, aggregate) in plan.aggregates.iter().enumerate() {
             let slot = |slot| self.field(slot);
             let sql = Writer { dialect: Dialect::Spark, slot: &slot }.aggregate(aggregate);
-            self.named(&sql, &self.slot_name(FIRST_KEY + plan.keys.len() + index), out);
+            named(&sql, &self.slot_name(FIRST_KEY + plan.keys.len() + index), out);
         }
         if plan.aggregates.is_empty() {
             *out += "            # Spark does not group without an aggregate.\n";
-            self.named("count(*)", "_count", out);
+            named("count(*)", "_count", out);
         }
         *out += "        )\n";
     }
@@ -173,12 +173,6 @@ impl SparkQuery<'_> {
                 format!("F.session_window({time}, {})", python::text(&words(gap)))
             }
         })
-    }
-
-    /// An expression with its name, as an argument on a line of its own.
-    fn named(&self, sql: &str, name: &str, out: &mut String) {
-        let (sql, name) = (python::text(sql), python::text(name));
-        let _ = writeln!(out, "            F.expr({sql}).alias({name}),");
     }
 
     fn computed(&self, out: &mut String) {
@@ -267,4 +261,10 @@ fn is_word(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name != "window"
+}
+
+/// An expression with its name, as an argument on a line of its own.
+fn named(sql: &str, name: &str, out: &mut String) {
+    let (sql, name) = (python::text(sql), python::text(name));
+    let _ = writeln!(out, "            F.expr({sql}).alias({name}),");
 }

@@ -22,8 +22,8 @@ pub(crate) struct PlanText<'a> {
 impl Plan {
     /// The plan as a query's text, compiled against `projection`.
     ///
-    /// Compiling the text gives the same plan, but for the name of the query
-    /// and of keys that are no columns.
+    /// Compiling the text gives the same plan, but for the names of the query
+    /// and of keys that are expressions.
     pub fn to_sql(&self, projection: &Projection) -> String {
         PlanText { plan: self, projection }.query()
     }
