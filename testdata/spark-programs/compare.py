@@ -73,6 +73,8 @@ def same(a, b):
     if is_number(a) and is_number(b):
         return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=ZERO)
     if isinstance(a, list) and isinstance(b, list):
+        if all(map(is_number, a + b)):
+            return len(a) == len(b) and all(map(same, a, b))
         # Spark promises no order within lists.
         return Counter(map(json.dumps, a)) == Counter(map(json.dumps, b))
     return a == b
