@@ -15,6 +15,7 @@ import argparse
 import functools
 import os
 import re
+import time
 
 from pyspark.sql import DataFrame, SparkSession, functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -27,7 +28,8 @@ def records(lines):
     """The fields that the queries read, from lines of JSON in the column `value`.
 
     All are read as text, since logs have numbers as strings too, and Spark would take those for
-    null in a column of numbers. Their types are those that the queries use them as.
+    null in a column of numbers. Their types are those that the queries use them as; a field of
+    which only `min` or `max` is taken is a number.
     """
     schema = StructType([
         StructField(name, StringType())
@@ -194,6 +196,18 @@ def start(name, rows, mode, args):
     return writer.foreachBatch(lambda batch, _: batch.write.mode(save).text(folder)).start()
 
 
+def wait(running):
+    """Waits for all queries to end, or for one to fail."""
+    while True:
+        is_running = any(query.isActive for query in running)
+        for query in running:
+            if query.exception():
+                raise query.exception()
+        if not is_running:
+            return
+        time.sleep(0.2)
+
+
 def main():
     parser = argparse.ArgumentParser(description="error_rate, late_alert as a Spark Structured Streaming program.")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, directories or patterns")
@@ -212,8 +226,7 @@ def main():
     spark.sparkContext.setLogLevel("ERROR")
     table = records(source(spark, args))
     running = [start(name, rows(table), mode, args) for name, rows, mode in QUERIES]
-    for query in running:
-        query.awaitTermination()
+    wait(running)
     spark.stop()
 
 

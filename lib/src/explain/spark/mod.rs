@@ -49,7 +49,7 @@ pub fn spark(job: &SparkJob<'_>) -> String {
     let (schema, fields) = job.fields();
     let parts = [
         ("@TITLE@", title.replace('\\', "/").replace('"', "'")),
-        ("@TITLE_TEXT@", python::text(&title)),
+        ("@TITLE_TEXT@", python::text(&title.replace('%', "%%"))),
         ("@NOTES@", job.notes()),
         ("@APP@", python::text("highwater")),
         ("@INPUT@", python::list(job.input)),
@@ -84,8 +84,15 @@ impl<'a> SparkJob<'a> {
     fn queries(&self) -> impl Iterator<Item = SparkQuery<'a>> {
         let &Self { plans, projection, options, .. } = self;
         plans.iter().enumerate().map(move |(index, plan)| {
-            let name = match &plan.name {
-                Some(name) => python::identifier(name),
+            let identifier = |plan: &Plan| plan.name.as_deref().map(python::identifier);
+            let name = match identifier(plan) {
+                // Names that differ may be spelled alike as identifiers.
+                Some(name)
+                    if plans[..index].iter().any(|p| identifier(p).as_ref() == Some(&name)) =>
+                {
+                    format!("{name}_{index}")
+                }
+                Some(name) => name,
                 None => format!("query_{index}"),
             };
             SparkQuery { plan, projection, options, name }

@@ -130,3 +130,16 @@ fn what_spark_lacks_is_said() {
         assert!(program.contains(part), "{part}\n{program}");
     }
 }
+
+#[test]
+fn queries_spelled_alike_have_functions_of_their_own() {
+    let (plan, projection) = compile("SELECT count(*) FROM t");
+    let named = |name: &str| Plan { name: Some(name.to_owned()), ..plan.clone() };
+    let plans = [named("a-b"), named("a_b")];
+    let options = WindowOptions::default();
+    let program =
+        spark(&SparkJob { plans: &plans, projection: &projection, options: &options, input: &[] });
+    assert!(
+        program.contains("(\"a-b\", query_a_b, ") && program.contains("(\"a_b\", query_a_b_1, ")
+    );
+}
