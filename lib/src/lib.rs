@@ -18,6 +18,7 @@
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
 //! | edge | [`cli`] | shared arguments, files, signals, clocks, progress, exit codes |
+//! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`row`] | SQL to plans, accumulators, log formats, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
@@ -64,11 +65,13 @@
 mod aggregate;
 pub mod cli;
 pub mod detect;
+pub mod explain;
 pub mod format;
 pub mod line;
 pub mod prometheus;
 pub mod query;
 pub mod row;
+pub mod sink;
 pub mod stage;
 pub mod stream;
 pub mod synth;

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use highwater_core::cli::{self, IoArgs, Run, UsageError};
+use highwater_core::cli::{self, Format, IoArgs, RowFormat, Run, UsageError};
+use highwater_core::explain::{self, SparkJob};
 use highwater_core::line::Projection;
 use highwater_core::query::{Plan, QueryFlags, builtin_names, builtins};
+use highwater_core::sink::csv_columns;
 use highwater_core::time::TimeDelta;
-use highwater_core::window::{WindowOperator, WindowOptions};
+use highwater_core::window::{Mode, WindowError, WindowOperator, WindowOptions};
 
 /// Aggregate records over event-time windows
 ///
@@ -62,6 +64,14 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
 
+    /// The shape of the rows; a table is cut to the terminal, but not in a file or pipe
+    #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
+    format: Format,
+
+    /// Print what would be done, or with `spark` the same job as a PySpark program, and exit
+    #[arg(long, value_name = "spark", num_args = 0..=1, default_missing_value = "")]
+    explain: Option<String>,
+
     #[command(flatten)]
     io: IoArgs,
 }
@@ -106,15 +116,80 @@ fn main() -> ExitCode {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "cli::main hands them over")]
-fn run(args: Args) -> anyhow::Result<()> {
+fn run(mut args: Args) -> anyhow::Result<()> {
+    let explain = take_explain(&mut args)?;
     if args.query.iter().any(|name| name == "list") {
         return cli::print(&(builtin_names().collect::<Vec<_>>().join("\n") + "\n"));
     }
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;
-    let mut operator = WindowOperator::new(plans, projection, WindowOptions::default())
+    let options = WindowOptions::default();
+    if let Some(explain) = explain {
+        return print_plan(explain, &args, &plans, &projection, &options);
+    }
+    let format = row_format(args.format, &plans, &options)?;
+    let mut operator = WindowOperator::new(plans, projection, options)
         .map_err(|error| UsageError(error.to_string()))?;
-    Run::new("window", &args.io).files(&args.input).late(args.late.as_deref()).drive(&mut operator)
+    Run::new("window", &args.io)
+        .files(&args.input)
+        .late(args.late.as_deref())
+        .format(format)
+        .drive(&mut operator)
+}
+
+/// How the rows of these plans are printed.
+fn row_format(
+    format: Format,
+    plans: &[Plan],
+    options: &WindowOptions,
+) -> anyhow::Result<RowFormat> {
+    Ok(match format {
+        Format::Ndjson => RowFormat::Ndjson,
+        Format::Table => RowFormat::Table {
+            named: plans.iter().any(|plan| plan.name.is_some()),
+            redraws: options.mode == Mode::Complete,
+        },
+        Format::Csv => RowFormat::Csv(
+            csv_columns(plans, options).map_err(|error| UsageError(error.to_string()))?,
+        ),
+    })
+}
+
+/// What `--explain` prints.
+#[derive(Clone, Copy, Debug)]
+enum Explain {
+    Text,
+    Spark,
+}
+
+/// Reads `--explain`. Its value may be left out, so what stands behind it may
+/// be an aggregate.
+fn take_explain(args: &mut Args) -> anyhow::Result<Option<Explain>> {
+    let Some(value) = args.explain.take() else { return Ok(None) };
+    match value.as_str() {
+        "" => return Ok(Some(Explain::Text)),
+        "spark" => return Ok(Some(Explain::Spark)),
+        _ if args.query.is_empty() && args.sql.is_none() => args.select.insert(0, value),
+        _ => return Err(UsageError(format!("--explain {value}: expected spark or nothing")).into()),
+    }
+    Ok(Some(Explain::Text))
+}
+
+fn print_plan(
+    explain: Explain,
+    args: &Args,
+    plans: &[Plan],
+    projection: &Projection,
+    options: &WindowOptions,
+) -> anyhow::Result<()> {
+    if plans.is_empty() {
+        return Err(UsageError(WindowError::NoQuery.to_string()).into());
+    }
+    let input: Vec<_> = args.input.iter().map(|path| path.display().to_string()).collect();
+    cli::print(&match explain {
+        Explain::Text => explain::explain(plans, projection, options),
+        Explain::Spark => explain::spark(&SparkJob { plans, projection, options, input: &input }),
+    })
 }
 
 fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> {

@@ -2,6 +2,7 @@
 //! codes. Only this module reads a clock or writes to stderr.
 
 mod args;
+mod format;
 mod input;
 mod progress;
 mod report;
@@ -17,6 +18,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 pub use args::{IoArgs, ProgressWhen};
+pub use format::{Format, RowFormat};
 pub use input::expand_paths;
 pub use run::Run;
 pub use textfile::Textfile;

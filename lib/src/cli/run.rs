@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::format::RowFormat;
 use super::input::{self, Sources};
 use super::report::Report;
 use super::signals::Signals;
@@ -21,6 +22,7 @@ pub struct Run<'a> {
     files: &'a [PathBuf],
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
+    format: RowFormat,
     accept_control: bool,
     writes_stream: bool,
 }
@@ -34,6 +36,7 @@ impl<'a> Run<'a> {
             files: &[],
             late: None,
             sink: None,
+            format: RowFormat::Ndjson,
             accept_control: true,
             writes_stream: true,
         }
@@ -69,6 +72,15 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Prints rows in this shape. Control lines have no place in another one
+    /// than NDJSON.
+    #[must_use]
+    pub fn format(mut self, format: RowFormat) -> Self {
+        self.writes_stream &= format == RowFormat::Ndjson;
+        self.format = format;
+        self
+    }
+
     /// Keeps late records in this file.
     #[must_use]
     pub fn late(mut self, late: Option<&'a Path>) -> Self {
@@ -101,7 +113,7 @@ impl<'a> Run<'a> {
         for output in side_files.into_iter().chain([self.late, self.sink]).flatten() {
             refuse_input(output, &paths)?;
         }
-        let mut out = Output::new(Box::new(stdout), Box::new(move |text| say(stage, text)));
+        let mut out = Output::new(self.format.sink(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
         out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
         out.late = self.late.map(side_file).transpose()?;

@@ -32,6 +32,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod tokens;
+pub(crate) mod unparse;
 
 pub use builtin::{UnknownQuery, builtin, builtin_names, builtins};
 pub use error::QueryError;

@@ -13,6 +13,7 @@ use regex::bytes::{Regex, RegexBuilder};
 pub struct Pattern {
     kind: PatternKind,
     text: String,
+    escape: char,
     matcher: Matcher,
 }
 
@@ -38,7 +39,7 @@ enum Matcher {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        (self.kind, &self.text) == (other.kind, &other.text)
+        (self.kind, &self.text, self.escape) == (other.kind, &other.text, other.escape)
     }
 }
 
@@ -55,7 +56,9 @@ impl Pattern {
             PatternKind::ILike => Matcher::Regex(like_regex(&split_like(text, escape)?, true)?),
             PatternKind::RLike => Matcher::Regex(regex(text, false)?),
         };
-        Ok(Self { kind, text: text.to_owned(), matcher })
+        // A regular expression has no such character.
+        let escape = if kind == PatternKind::RLike { '\\' } else { escape };
+        Ok(Self { kind, text: text.to_owned(), escape, matcher })
     }
 
     /// Whether the text (UTF-8) matches.
@@ -102,6 +105,11 @@ impl Pattern {
     /// How the text is read.
     pub fn kind(&self) -> PatternKind {
         self.kind
+    }
+
+    /// The character that takes the meaning from the one behind it.
+    pub fn escape(&self) -> char {
+        self.escape
     }
 
     /// The pattern as it was written.

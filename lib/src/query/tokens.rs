@@ -19,8 +19,11 @@ pub(super) fn tokenize(source: &Source<'_>) -> Result<Vec<TokenWithSpan>, QueryE
             source.error(at..source.text.len().min(at + 1), lower_first(&error.message), "")
         })?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens =
-        tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).peekable();
+    let mut tokens = tokens
+        .into_iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+        .map(unescape_name)
+        .peekable();
     while let Some(token) = tokens.next() {
         match (&token.token, tokens.peek()) {
             (Token::AtSign, Some(next)) if next.span.start == token.span.end => {
@@ -48,6 +51,16 @@ pub(super) fn tokenize(source: &Source<'_>) -> Result<Vec<TokenWithSpan>, QueryE
         }
     }
     Ok(out)
+}
+
+/// A doubled backquote in a name in backquotes is one.
+fn unescape_name(mut token: TokenWithSpan) -> TokenWithSpan {
+    if let Token::Word(Word { value, quote_style: Some('`'), .. }) = &mut token.token
+        && value.contains('`')
+    {
+        *value = value.replace("``", "`");
+    }
+    token
 }
 
 fn is_interval(token: Option<&TokenWithSpan>) -> bool {

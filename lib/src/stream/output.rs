@@ -82,7 +82,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Rows go to `sink`, messages for people to `messages`, one line each,
+    /// Rows go to `sink`, which is given whole lines only, messages for people to `messages`, one line each,
     /// without newline.
     pub fn new(sink: Box<dyn Write>, messages: Box<dyn FnMut(&str)>) -> Self {
         Self {
@@ -149,19 +149,24 @@ impl Output {
     fn write_rows(&mut self) -> Result<(), StageError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         self.stats.bytes_out += self.rows.len() as u64;
-        let written = sink.write_all(&self.rows).and_then(|()| sink.flush());
+        let written = sink.write_all(&self.rows);
         self.rows.clear();
         written.map_err(|source| StageError::Write { to: STDOUT.to_owned(), source })
     }
 
-    /// Hands everything buffered to the system.
+    /// Hands everything buffered to the system. To the sink this is the end of
+    /// a batch: the rows since the last time belong together.
     ///
     /// # Errors
     ///
     /// Fails if stdout or a side file cannot be written.
     pub fn flush(&mut self) -> Result<(), StageError> {
         self.flush_side_files()?;
-        if self.rows.is_empty() { Ok(()) } else { self.write_rows() }
+        if !self.rows.is_empty() {
+            self.write_rows()?;
+        }
+        let flushed = self.sink.as_mut().map_or(Ok(()), Write::flush);
+        flushed.map_err(|source| StageError::Write { to: STDOUT.to_owned(), source })
     }
 
     /// Hands what is buffered for the side files to the system.
