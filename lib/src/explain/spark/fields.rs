@@ -37,7 +37,7 @@ fn verdict(uses: &[Wanted]) -> Option<FieldType> {
 enum Wanted {
     Anything,
     Number,
-    /// As the argument of `min` or `max`, which mostly are of numbers.
+    /// As what `min`, `max` and their like compare, which mostly are of numbers.
     PerhapsNumber,
     Text,
     List,
@@ -59,21 +59,33 @@ impl Wanted {
         Some(match function {
             Scalar::Abs
             | Scalar::Ceil
+            | Scalar::Exp
             | Scalar::Floor
+            | Scalar::Ln
+            | Scalar::Log10
+            | Scalar::Log2
             | Scalar::Power
             | Scalar::Round
+            | Scalar::Sign
             | Scalar::Sqrt => Self::Number,
             Scalar::Contains
             | Scalar::EndsWith
+            | Scalar::Left
             | Scalar::Length
             | Scalar::Lower
+            | Scalar::Replace
+            | Scalar::Right
+            | Scalar::SplitPart
             | Scalar::StartsWith
             | Scalar::Substring
             | Scalar::Trim
+            | Scalar::TrimLeft
+            | Scalar::TrimRight
             | Scalar::Upper => Self::Text,
             Scalar::Size => Self::List,
-            Scalar::Concat => Self::Anything,
             Scalar::Coalesce | Scalar::Greatest | Scalar::Least | Scalar::NullIf => return None,
+            // Of any type, or a time or what is one as text.
+            _ => Self::Anything,
         })
     }
 }
@@ -119,13 +131,15 @@ impl Usage {
             | Function::StddevSamp
             | Function::StddevPop
             | Function::VarSamp
-            | Function::VarPop => Wanted::Number,
+            | Function::VarPop
+            | Function::Percentile(_)
+            | Function::PercentileApprox(_) => Wanted::Number,
             Function::Min | Function::Max => Wanted::PerhapsNumber,
-            Function::Count
-            | Function::CountDistinct
-            | Function::CollectList
-            | Function::CollectSet => Wanted::Anything,
+            _ => Wanted::Anything,
         };
+        if let Some(by) = &aggregate.by {
+            self.expr(by, Wanted::PerhapsNumber);
+        }
         if let Some(argument) = &aggregate.argument {
             self.expr(argument, wanted);
         }
@@ -135,7 +149,7 @@ impl Usage {
         match expr {
             Expr::Slot(slot) => self.slot(*slot, wanted),
             Expr::Time(slot) => self.slot(*slot, Wanted::Time),
-            Expr::Literal(_) => {}
+            Expr::Literal(_) | Expr::Now => {}
             Expr::Not(operand)
             | Expr::IsNull(operand)
             | Expr::Is(_, operand)
@@ -159,7 +173,9 @@ impl Usage {
                 let all: Vec<_> = [&**operand].into_iter().chain(list.iter()).collect();
                 self.alike(&all, Wanted::Anything);
             }
-            Expr::Matches(operand, _) => self.expr(operand, Wanted::Text),
+            Expr::Matches(operand, _) | Expr::Extract(operand, ..) | Expr::Replace(operand, ..) => {
+                self.expr(operand, Wanted::Text);
+            }
             Expr::Case(case) => self.case(case, wanted),
             Expr::Call(function, arguments) => match Wanted::of(*function) {
                 Some(of_arguments) => self.all(arguments, of_arguments),

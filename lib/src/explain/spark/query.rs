@@ -66,18 +66,21 @@ impl SparkQuery<'_> {
     }
 
     fn notes(&self) -> Vec<&'static str> {
-        let has = |wanted: &[Function]| {
-            self.plan.aggregates.iter().any(|aggregate| wanted.contains(&aggregate.function))
+        let has = |is: fn(&Function) -> bool| {
+            self.plan.aggregates.iter().any(|aggregate| is(&aggregate.function))
         };
         let mut notes = Vec::new();
         notes.extend(self.mode().1);
-        if has(&[Function::CountDistinct]) {
+        if has(|function| *function == Function::CountDistinct) {
             notes.push(
                 "Spark refuses count(DISTINCT …) on streams; the size of a set is exact too.",
             );
         }
-        if has(&[Function::CollectList, Function::CollectSet]) {
+        if has(|function| matches!(function, Function::CollectList | Function::CollectSet)) {
             notes.push("Spark does not promise an order within lists and sets.");
+        }
+        if has(|function| matches!(function, Function::First { .. } | Function::Last { .. })) {
+            notes.push("Spark does not promise which record is the first or last.");
         }
         notes
     }
@@ -213,7 +216,16 @@ impl SparkQuery<'_> {
         let argument = match self.plan.keys.get(index) {
             Some(key) => Some(&key.expr),
             None => self.plan.aggregates.get(index - self.plan.keys.len()).and_then(|aggregate| {
-                let keeps_type = matches!(aggregate.function, Function::Min | Function::Max);
+                let keeps_type = matches!(
+                    aggregate.function,
+                    Function::Min
+                        | Function::Max
+                        | Function::First { .. }
+                        | Function::Last { .. }
+                        | Function::MinBy
+                        | Function::MaxBy
+                        | Function::Mode
+                );
                 aggregate.argument.as_ref().filter(|_| keeps_type)
             }),
         };

@@ -2,8 +2,9 @@
 
 use super::names::{literal, string};
 use super::{Dialect, words};
-use crate::query::expr::{Arithmetic, Case, Expr, Literal, Scalar, Type, Unit};
+use crate::query::expr::{Arithmetic, Case, Expr, Literal, Type, Unit};
 use crate::query::pattern::{Pattern, PatternKind};
+use crate::query::scalar::Scalar;
 use crate::time::TimeDelta;
 
 /// How tightly the parts of a text hold together, loosest first.
@@ -79,6 +80,16 @@ impl Writer<'_> {
             Expr::Call(function, arguments) => {
                 Text::atom(format!("{}({})", scalar_name(*function), self.list(arguments)))
             }
+            Expr::Extract(operand, pattern, group) => {
+                let regex = string(pattern.text(), self.dialect);
+                Text::atom(format!("regexp_extract({}, {regex}, {group})", self.sql(operand)))
+            }
+            Expr::Replace(operand, pattern, by) => {
+                let [regex, by] =
+                    [pattern.text(), &replacement(by)].map(|text| string(text, self.dialect));
+                Text::atom(format!("regexp_replace({}, {regex}, {by})", self.sql(operand)))
+            }
+            Expr::Now => Text::atom("now()"),
             predicate => self.predicate(predicate, ""),
         }
     }
@@ -87,7 +98,7 @@ impl Writer<'_> {
         self.text(expr).at(level)
     }
 
-    fn list(&self, expressions: &[Expr]) -> String {
+    pub(super) fn list(&self, expressions: &[Expr]) -> String {
         expressions.iter().map(|expr| self.sql(expr)).collect::<Vec<_>>().join(", ")
     }
 
@@ -193,6 +204,28 @@ impl Writer<'_> {
     }
 }
 
+/// What `regexp_replace` puts in, as it is written: plans have groups in
+/// braces and dollar signs doubled, SQL has `$1` and `\$`.
+fn replacement(by: &str) -> String {
+    let mut out = String::with_capacity(by.len());
+    let mut chars = by.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '$' if chars.next_if_eq(&'$').is_some() => out.push_str("\\$"),
+            '$' => {
+                out.push('$');
+                out.extend(chars.by_ref().skip(1).take_while(|char| *char != '}'));
+                if chars.peek().is_some_and(char::is_ascii_digit) {
+                    out.push('\\');
+                }
+            }
+            '\\' => out.push_str("\\\\"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// A type's name; that of numbers of either kind, which SQL lacks, is the one
 /// that holds both.
 fn type_name(to: Type) -> &'static str {
@@ -222,21 +255,43 @@ fn scalar_name(function: Scalar) -> &'static str {
         Scalar::Ceil => "ceil",
         Scalar::Coalesce => "coalesce",
         Scalar::Concat => "concat",
+        Scalar::ConcatWith => "concat_ws",
         Scalar::Contains => "contains",
+        Scalar::Day => "day",
+        Scalar::DayOfWeek => "dayofweek",
         Scalar::EndsWith => "endswith",
+        Scalar::Exp => "exp",
         Scalar::Floor => "floor",
         Scalar::Greatest => "greatest",
+        Scalar::Hour => "hour",
         Scalar::Least => "least",
+        Scalar::Left => "left",
         Scalar::Length => "length",
+        Scalar::Ln => "ln",
+        Scalar::Log10 => "log10",
+        Scalar::Log2 => "log2",
         Scalar::Lower => "lower",
+        Scalar::Minute => "minute",
+        Scalar::Month => "month",
         Scalar::NullIf => "nullif",
         Scalar::Power => "power",
+        Scalar::Replace => "replace",
+        Scalar::Right => "right",
         Scalar::Round => "round",
+        Scalar::Second => "second",
+        Scalar::Sign => "sign",
         Scalar::Size => "size",
+        Scalar::SplitPart => "split_part",
         Scalar::Sqrt => "sqrt",
         Scalar::StartsWith => "startswith",
         Scalar::Substring => "substring",
         Scalar::Trim => "trim",
+        Scalar::TrimLeft => "ltrim",
+        Scalar::TrimRight => "rtrim",
+        Scalar::Tuple => "struct",
+        Scalar::UnixMillis => "unix_millis",
+        Scalar::UnixTimestamp => "unix_timestamp",
         Scalar::Upper => "upper",
+        Scalar::Year => "year",
     }
 }

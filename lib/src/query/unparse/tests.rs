@@ -54,6 +54,12 @@ fn queries_come_back() {
                 collect_list(x), collect_set(DISTINCT x), min(DISTINCT x) FROM t",
         "SELECT k, sum(x) AS `select`, `select` + 1 AS `from`, `from` > 2 AS `a``b` FROM t \
          GROUP BY k HAVING `a``b` OR `select` = 1",
+        "SELECT approx_count_distinct(x), approx_count_distinct(x, 0.01), median(y), \
+                percentile(y, array(0.5, 0.9)), percentile_approx(y, 0.99), mode(z) FROM t",
+        "SELECT first(x), last(x, true), first(x) IGNORE NULLS, min_by(x, y), \
+                max_by(x, timestamp) FILTER (WHERE z IS NULL), count(DISTINCT a, b), count(a, b) FROM t",
+        "SELECT window, k, count(*) AS n FROM t WATERMARK timestamp DELAY OF INTERVAL 1 SECOND \
+         GROUP BY session_window(timestamp, '90 seconds'), k",
         // A key's field is read before a column of the same name.
         "SELECT count(*) AS k, sum(x) AS y FROM t GROUP BY k HAVING count(*) > 1 AND y > 2",
         "SELECT a + b AS c, (a + b) * 2 AS d, count(*) AS n, n AS m FROM t GROUP BY a + b",
@@ -145,6 +151,19 @@ fn expressions_keep_their_meaning_with_the_fewest_parentheses() {
             "`select` + `a b` + `x.y` + `@source.offset`",
         ),
         ("`end` = `current_date`", "`end` = `current_date`"),
+        ("a div b * c", "a div b * c"),
+        ("a * (b div c)", "a * (b div c)"),
+        ("regexp_extract(a, '(\\d+)x', 1) = 'b'", "regexp_extract(a, '(\\\\d+)x', 1) = 'b'"),
+        ("regexp_replace(a, 'x(.)', '$1')", "regexp_replace(a, 'x(.)', '$1')"),
+        (
+            r"regexp_replace(a, 'x', '$1\\2} \\\\ \\$5 $')",
+            r"regexp_replace(a, 'x', '$1\\2} \\\\ \\$5 \\$')",
+        ),
+        ("timestamp > now() - INTERVAL 1 HOUR", "timestamp > now() - INTERVAL 1 HOUR"),
+        (
+            "concat_ws('-', hour(timestamp), left(a, 2))",
+            "concat_ws('-', hour(timestamp), left(a, 2))",
+        ),
         ("user = value", "user = value"),
     ] {
         assert_eq!(written(text), expected, "{text}");
