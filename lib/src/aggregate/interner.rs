@@ -33,6 +33,13 @@ impl Interner {
         string(&self.bytes, &self.ends, number)
     }
 
+    /// The number of a string that has one.
+    pub(crate) fn find(&self, wanted: &[u8]) -> Option<u32> {
+        let Self { hasher, table, bytes, ends } = self;
+        let is_wanted = |&number: &u32| string(bytes, ends, number) == wanted;
+        table.find(hasher.hash_one(wanted), is_wanted).copied()
+    }
+
     /// The number of a string, and whether it is new.
     #[inline]
     pub(crate) fn intern(&mut self, wanted: &[u8]) -> (u32, bool) {

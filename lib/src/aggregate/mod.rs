@@ -42,7 +42,7 @@ pub(crate) use dictionary::Dictionary;
 use distinct::Distinct;
 use extreme::Extreme;
 use extreme_by::ExtremeBy;
-use interner::Interner;
+pub(crate) use interner::Interner;
 use mode::Mode;
 use moments::Moments;
 use percentile::Percentile;

@@ -8,9 +8,12 @@
 //! watermark has reached `end`. A record never enters a closed window.
 
 mod admission;
+mod ahead;
 mod assigner;
+mod clock;
 mod dedupe;
 mod event_time;
+mod flags;
 mod lookup;
 mod operator;
 mod options;
@@ -22,7 +25,10 @@ mod session;
 mod table;
 mod watermark;
 
+pub use ahead::{AheadGuard, TooFarAhead};
 pub use assigner::Windows;
+pub use clock::EventClock;
+pub use flags::{ParseAdaptiveDelayError, ParseTriggerError, ParseWatermarkPerError};
 pub use operator::{WindowError, WindowOperator};
 pub use options::{AdaptiveDelay, AheadLimits, Dedupe, Mode, Trigger, WatermarkPer, WindowOptions};
 pub use watermark::Watermark;
