@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use highwater_core::cli::{self, Format, IoArgs, RowFormat, Run, UsageError};
 use highwater_core::explain::{self, SparkJob};
 use highwater_core::line::Projection;
-use highwater_core::query::{Plan, QueryFlags, builtin_names, builtins};
+use highwater_core::query::{Expr, Plan, QueryFlags, builtin_names, builtins};
 use highwater_core::sink::csv_columns;
 use highwater_core::time::TimeDelta;
-use highwater_core::window::{Mode, WindowError, WindowOperator, WindowOptions};
+use highwater_core::window::{
+    AdaptiveDelay, AheadLimits, Dedupe, Mode, Trigger, WatermarkPer, WindowError, WindowOperator,
+    WindowOptions,
+};
 
 /// Aggregate records over event-time windows
 ///
@@ -41,15 +44,16 @@ struct Args {
     query: Vec<String>,
 
     /// A query as SQL text
-    #[arg(long, value_name = "TEXT", conflicts_with = "query")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "query", allow_hyphen_values = true)]
     sql: Option<String>,
 
     #[command(flatten)]
     plan: PlanArgs,
 
-    /// How far the watermark stays behind the greatest event time; overrides a query's own
-    #[arg(long, value_name = "DURATION")]
-    watermark: Option<TimeDelta>,
+    /// How far the watermark stays behind the greatest event time; overrides a query's own.
+    /// Or adaptive:p99[,min=…,max=…], measured from the records' lateness
+    #[arg(long, value_name = "DURATION", value_parser = parse_delay)]
+    watermark: Option<Delay>,
 
     /// The field that holds the event time: RFC 3339, YYYY-MM-DD hh:mm:ss in UTC, or an epoch
     /// [default: timestamp]
@@ -63,6 +67,9 @@ struct Args {
     /// Read these files, directories or patterns instead of stdin
     #[arg(long, value_name = "FILE")]
     input: Vec<PathBuf>,
+
+    #[command(flatten)]
+    run: RunArgs,
 
     /// The shape of the rows; a table is cut to the terminal, but not in a file or pipe
     #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
@@ -108,6 +115,102 @@ struct PlanArgs {
     having: Option<String>,
 }
 
+/// How late data, clocks and output are treated.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Time and output")]
+struct RunArgs {
+    /// Correct closed windows by records that are late by up to this, with `revision`
+    #[arg(long, value_name = "DURATION")]
+    allowed_lateness: Option<TimeDelta>,
+
+    /// Keep a greatest event time per value of a field, such as @source.partition; the least
+    /// counts. With :N nothing closes before N values have been seen
+    #[arg(long, value_name = "FIELD[:N]")]
+    watermark_per: Option<WatermarkPer>,
+
+    /// Go on without a value of --watermark-per, or without input, that is silent for so long
+    #[arg(long, value_name = "DURATION")]
+    idle_timeout: Option<TimeDelta>,
+
+    /// Refuse records further ahead of the clock than this
+    #[arg(long, value_name = "DURATION")]
+    max_ahead: Option<TimeDelta>,
+
+    /// Refuse records further ahead of the greatest event time than this; ten in a row that
+    /// agree are a real gap
+    #[arg(long, value_name = "DURATION")]
+    max_jump: Option<TimeDelta>,
+
+    /// What becomes of records too far ahead; kept ones never move the watermark
+    #[arg(long, value_name = "reject|keep", default_value = "reject")]
+    ahead: Ahead,
+
+    /// Drop records whose key, such as `request_id`, has been seen
+    #[arg(long, value_name = "KEYS", requires = "dedupe_within")]
+    dedupe: Vec<String>,
+
+    /// How far apart the event times of duplicates may be
+    #[arg(long, value_name = "DURATION", requires = "dedupe")]
+    dedupe_within: Option<TimeDelta>,
+
+    /// At most so many keys with an open window, per query; the rest in one row with `overflow`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_groups: Option<u64>,
+
+    /// Print windows when they close, what has changed, or everything that is open
+    #[arg(long, value_name = "append|update|complete", default_value = "append")]
+    mode: ModeName,
+
+    /// When update and complete print: every so often, or after N records [default: 10s]
+    #[arg(long, value_name = "DURATION|count:N")]
+    trigger: Option<Trigger>,
+
+    /// Say in each row what closed its window: watermark, idle or end
+    #[arg(long)]
+    row_meta: bool,
+
+    /// At the end of input close all windows, or keep them for a run that goes on
+    #[arg(long, value_name = "close|keep", default_value = "close")]
+    at_end: AtEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Ahead {
+    Reject,
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ModeName {
+    Append,
+    Update,
+    Complete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AtEnd {
+    Close,
+    Keep,
+}
+
+/// What `--watermark` says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Delay {
+    Fixed(TimeDelta),
+    Adaptive(AdaptiveDelay),
+}
+
+fn parse_delay(text: &str) -> Result<Delay, String> {
+    if text.starts_with("adaptive") {
+        return text.parse().map(Delay::Adaptive).map_err(|error| format!("{error}"));
+    }
+    match text.parse::<TimeDelta>() {
+        Ok(delay) if delay < TimeDelta::ZERO => Err("it must not be negative".to_owned()),
+        Ok(delay) => Ok(Delay::Fixed(delay)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The event time's usual field, which the built-in queries name.
 const TIME: &str = "timestamp";
 
@@ -123,7 +226,8 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     }
     let mut projection = Projection::default();
     let plans = plans(&args, &mut projection)?;
-    let options = WindowOptions::default();
+    let time_field = plans.first().map_or(TIME, |plan| &plan.time_field).to_owned();
+    let options = options(&args, &time_field, &mut projection)?;
     if let Some(explain) = explain {
         return print_plan(explain, &args, &plans, &projection, &options);
     }
@@ -135,6 +239,69 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         .late(args.late.as_deref())
         .format(format)
         .drive(&mut operator)
+}
+
+/// What the flags say beside the queries.
+fn options(
+    args: &Args,
+    time_field: &str,
+    projection: &mut Projection,
+) -> anyhow::Result<WindowOptions> {
+    let run = &args.run;
+    let usage = |message: &str| anyhow::Error::from(UsageError(message.to_owned()));
+    for (flag, length) in [
+        ("--idle-timeout", run.idle_timeout),
+        ("--max-ahead", run.max_ahead),
+        ("--max-jump", run.max_jump),
+    ] {
+        if length.is_some_and(|length| length <= TimeDelta::ZERO) {
+            return Err(usage(&format!("{flag} must be longer than 0s")));
+        }
+    }
+    for (flag, length) in
+        [("--allowed-lateness", run.allowed_lateness), ("--dedupe-within", run.dedupe_within)]
+    {
+        if length.is_some_and(|length| length < TimeDelta::ZERO) {
+            return Err(usage(&format!("{flag} must not be negative")));
+        }
+    }
+    if run.ahead == Ahead::Keep && run.max_ahead.is_none() && run.max_jump.is_none() {
+        return Err(usage("--ahead keep goes with --max-ahead or --max-jump"));
+    }
+    if run.trigger.is_some() && run.mode == ModeName::Append {
+        return Err(usage(
+            "--trigger goes with --mode update or complete; append prints at closing",
+        ));
+    }
+    let mut keys = Vec::new();
+    for key in run.dedupe.iter().flat_map(|keys| keys.split(',')) {
+        let key = Expr::compile(key.trim(), "--dedupe", time_field, projection);
+        keys.push(key.map_err(|error| UsageError(error.to_string()))?);
+    }
+    Ok(WindowOptions {
+        allowed_lateness: run.allowed_lateness,
+        adaptive: match args.watermark {
+            Some(Delay::Adaptive(adaptive)) => Some(adaptive),
+            _ => None,
+        },
+        watermark_per: run.watermark_per.clone(),
+        idle_timeout: run.idle_timeout,
+        ahead: AheadLimits {
+            max_ahead: run.max_ahead,
+            max_jump: run.max_jump,
+            keep: run.ahead == Ahead::Keep,
+        },
+        dedupe: run.dedupe_within.map(|within| Dedupe { keys, within }),
+        max_groups: run.max_groups.map(|groups| groups as usize),
+        mode: match run.mode {
+            ModeName::Append => Mode::Append,
+            ModeName::Update => Mode::Update,
+            ModeName::Complete => Mode::Complete,
+        },
+        trigger: run.trigger.unwrap_or_default(),
+        row_meta: run.row_meta,
+        keep_at_end: run.at_end == AtEnd::Keep,
+    })
 }
 
 /// How the rows of these plans are printed.
@@ -193,9 +360,10 @@ fn print_plan(
 }
 
 fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> {
-    if args.watermark.is_some_and(|delay| delay < TimeDelta::ZERO) {
-        return Err(UsageError("--watermark must not be negative".to_owned()).into());
-    }
+    let watermark = match args.watermark {
+        Some(Delay::Fixed(delay)) => Some(delay),
+        _ => None,
+    };
     let time = args.time.as_deref().unwrap_or(TIME);
     let mut plans: Vec<Plan> = Vec::new();
     for (name, text) in texts(args)? {
@@ -209,7 +377,7 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
             let name = name.unwrap_or_default();
             return Err(UsageError(format!("query {name} is given twice")).into());
         }
-        plan.delay = args.watermark.or(plan.delay);
+        plan.delay = watermark.or(plan.delay);
         plans.push(plan);
     }
     if args.query.is_empty() && args.sql.is_none() && !args.select.is_empty() {
@@ -219,7 +387,7 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
             slide: args.plan.slide,
             start: args.plan.start,
             session: args.plan.session,
-            watermark: args.watermark,
+            watermark,
             by: &args.plan.by,
             filter: args.plan.filter.as_deref(),
             having: args.plan.having.as_deref(),

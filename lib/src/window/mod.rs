@@ -1,6 +1,6 @@
 //! Event-time windows.
 //!
-//! Three parts that know nothing of one another: a clock ([`Watermark`]), an
+//! Three parts that know nothing of one another: a clock ([`EventClock`]), an
 //! assigner of times to windows ([`Windows`]), and accumulators
 //! (`aggregate`). [`WindowOperator`] puts them together.
 //!
@@ -23,7 +23,6 @@ mod row;
 mod running;
 mod session;
 mod table;
-mod watermark;
 
 pub use ahead::{AheadGuard, TooFarAhead};
 pub use assigner::Windows;
@@ -31,4 +30,3 @@ pub use clock::EventClock;
 pub use flags::{ParseAdaptiveDelayError, ParseTriggerError, ParseWatermarkPerError};
 pub use operator::{WindowError, WindowOperator};
 pub use options::{AdaptiveDelay, AheadLimits, Dedupe, Mode, Trigger, WatermarkPer, WindowOptions};
-pub use watermark::Watermark;

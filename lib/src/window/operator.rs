@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use bumpalo::Bump;
 use roaring::RoaringBitmap;
 
+use super::ahead::{AheadGuard, TooFarAhead};
 use super::assigner::Windows;
+use super::clock::EventClock;
 use super::event_time::{EventTime, reject_scan};
 use super::lookup::Lookups;
-use super::options::{Mode, Trigger, WindowOptions};
+use super::options::{AheadLimits, Mode, Trigger, WindowOptions};
 use super::record::Record;
 use super::row::ClosedBy;
 use super::running::{Due, Fate, RunningQuery, Shared};
-use super::watermark::Watermark;
 use crate::line::{Line, Projection, Reason, Scanner, Value, json};
 use crate::query::{Context, Plan, WindowSpec};
 use crate::stream::{
@@ -60,7 +61,14 @@ pub struct WindowOperator {
     needs_time: bool,
     queries: Vec<RunningQuery>,
     lookups: Lookups,
-    clock: Watermark,
+    clock: EventClock,
+    guard: AheadGuard,
+    /// Where the value stands that the clock is asked by.
+    per_slot: Option<usize>,
+    /// The key of that value.
+    source: Vec<u8>,
+    /// When the next trigger by the clock is due.
+    next_trigger: Option<Timestamp>,
     /// Processing time.
     now: Timestamp,
     /// The event time at which a window of some query may be due.
@@ -96,6 +104,7 @@ impl WindowOperator {
         let time_field = plans.first().ok_or(WindowError::NoQuery)?.time_field.clone();
         let query_slots = projection.len();
         let event_time = EventTime::new(&time_field, &mut projection);
+        let per_slot = options.watermark_per.as_ref().map(|per| projection.add(&per.field));
         let mut lookups = Lookups::default();
         Ok(Self {
             scanner: Scanner::new(projection),
@@ -107,8 +116,11 @@ impl WindowOperator {
                 .map(|plan| RunningQuery::new(plan, &options, &mut lookups))
                 .collect(),
             lookups,
-            options,
-            clock: Watermark::default(),
+            clock: EventClock::new(&options),
+            guard: AheadGuard::new(options.ahead),
+            per_slot,
+            source: Vec::new(),
+            next_trigger: None,
             now: Timestamp::EPOCH,
             due_at: i64::MAX,
             sequence: 0,
@@ -120,7 +132,28 @@ impl WindowOperator {
             casts_failed: Cell::new(0),
             has_explained_silence: false,
             heard_at: Timestamp::EPOCH,
+            options,
         })
+    }
+
+    /// How far event time has come, from which the queries' watermarks follow.
+    /// A measured delay is the same for all and taken off here.
+    #[inline]
+    fn reached(&self) -> Option<i64> {
+        match self.options.adaptive {
+            None => self.clock.reached(),
+            Some(_) => self.clock.watermark(None),
+        }
+    }
+
+    /// Reads the value that event time is kept by.
+    #[inline]
+    fn read_source(&mut self, line: &[u8]) {
+        if let Some(slot) = self.per_slot {
+            self.arena.reset();
+            self.source.clear();
+            Value::read_in(self.scanner.field(slot), line, &self.arena).write_key(&mut self.source);
+        }
     }
 
     /// Takes a scanned record through all queries.
@@ -131,6 +164,7 @@ impl WindowOperator {
         time: Option<Timestamp>,
         out: &mut Output,
     ) -> Result<(), StageError> {
+        let reached = self.reached();
         let Self { arena, scanner, queries, lookups, casts_failed, late, .. } = self;
         arena.reset();
         let arena = &*arena;
@@ -152,7 +186,6 @@ impl WindowOperator {
                 key.operand(&context).write_key(&mut self.dedupe_key);
             }
         }
-        let reached = self.clock.greatest();
         let mut shared = Shared { lookups, casts_failed, now: self.now, out };
         late.clear();
         for (index, query) in queries.iter_mut().enumerate() {
@@ -222,7 +255,7 @@ impl WindowOperator {
 
     /// Shows what the mode shows at a trigger.
     fn trigger(&mut self, at_end: bool, out: &mut Output) -> Result<(), StageError> {
-        let reached = self.clock.greatest();
+        let reached = self.reached();
         let mut due: BTreeMap<(Due, usize), Vec<u32>> = BTreeMap::new();
         for (index, query) in self.queries.iter().enumerate() {
             let shown = query.to_show(reached).into_iter();
@@ -242,6 +275,52 @@ impl WindowOperator {
         queries.iter_mut().for_each(|query| query.set_shown(reached));
         self.since_trigger = 0;
         self.forget_unused();
+        // What a trigger shows belongs together, and is wanted now.
+        out.flush()
+    }
+
+    /// Whether a record's time is too far ahead.
+    fn judge(&mut self, time: Timestamp) -> Result<(), TooFarAhead> {
+        let greatest = self.clock.greatest_of(&self.source);
+        self.guard.judge(time.micros, &self.source, greatest, Some(self.now))
+    }
+
+    /// When the silence of an input without watermark is worth a word.
+    fn explains_silence_at(&self) -> Option<Timestamp> {
+        let waits = |query: &RunningQuery| !query.has_watermark() && query.is_open();
+        let silent = !self.has_explained_silence && self.queries.iter().any(waits);
+        let micros = self.heard_at.micros.saturating_add(SILENCE.micros);
+        silent.then_some(Timestamp::from_micros(micros))
+    }
+
+    /// When the next window closes if no more records come.
+    fn idle_closes_at(&self) -> Option<Timestamp> {
+        self.options.idle_timeout?;
+        let reached = self.reached();
+        let closes = |query: &RunningQuery| {
+            let end = query.next_end()?;
+            let delay = self.clock.delay(query.plan.delay);
+            (query.watermark(reached)? < end).then(|| self.clock.idle_closes_at(end, delay))?
+        };
+        self.queries.iter().filter_map(closes).min()
+    }
+
+    /// Fires the triggers by the clock that are due.
+    fn trigger_by_clock(&mut self, out: &mut Output) -> Result<(), StageError> {
+        let Trigger::Every(every) = self.options.trigger else { return Ok(()) };
+        if self.options.mode == Mode::Append {
+            return Ok(());
+        }
+        let later = |time: Timestamp| Timestamp::from_micros(time.micros + every.micros);
+        match self.next_trigger {
+            None => self.next_trigger = Some(later(self.now)),
+            Some(next) if self.now >= next => {
+                self.trigger(false, out)?;
+                // Triggers that were missed while the stage was busy are not made up for.
+                self.next_trigger = Some(later(self.now));
+            }
+            Some(_) => {}
+        }
         Ok(())
     }
 
@@ -316,14 +395,27 @@ impl Operator for WindowOperator {
             Err(_) if !self.needs_time => None,
             Err(reason) => return self.event_time.reject(reason, &self.scanner, line, out),
         };
+        self.read_source(line.bytes);
+        let mut moves_clock = time;
+        if let Some(time) = time
+            && self.options.ahead != AheadLimits::default()
+            && let Err(error) = self.judge(time)
+        {
+            if !self.options.ahead.keep {
+                return out.reject(Reason::Ahead, error, line);
+            }
+            moves_clock = None;
+        }
         self.take(line.bytes, time, out)?;
         self.sequence += 1;
-        let before = self.clock.greatest();
-        if let Some(time) = time
-            && self.clock.observe(time.micros)
-            && time.micros >= self.due_at
+        let before = self.reached();
+        if let Some(time) = moves_clock
+            && self.clock.observe(time.micros, &self.source)
         {
-            self.close_due(before, self.clock.greatest(), ClosedBy::Watermark, out)?;
+            let reached = self.reached();
+            if reached.is_some_and(|reached| reached >= self.due_at) {
+                self.close_due(before, reached, ClosedBy::Watermark, out)?;
+            }
         }
         self.since_trigger += 1;
         if self.options.trigger == Trigger::Count(self.since_trigger)
@@ -344,26 +436,36 @@ impl Operator for WindowOperator {
             _ => {}
         }
         if !self.options.keep_at_end {
-            self.close_due(self.clock.greatest(), None, ClosedBy::End, out)?;
+            self.close_due(self.reached(), None, ClosedBy::End, out)?;
         }
         self.name_unseen(out);
         Ok(())
     }
 
     fn on_clock(&mut self, now: Timestamp, out: &mut Output) -> Result<(), StageError> {
-        if self.wakes_at().is_some_and(|wake| now >= wake) {
+        if self.explains_silence_at().is_some_and(|at| now >= at) && self.now != Timestamp::EPOCH {
             self.has_explained_silence = true;
             out.message("rows come at the end of input; for a live stream add --watermark 10s");
         }
         self.now = now;
-        Ok(())
+        let before = self.reached();
+        if self.clock.advance(now) {
+            let by = match self.clock.is_by_idleness() {
+                true => ClosedBy::Idle,
+                false => ClosedBy::Watermark,
+            };
+            self.close_due(before, self.reached(), by, out)?;
+        }
+        self.trigger_by_clock(out)
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
-        let waits = |query: &RunningQuery| query.plan.delay.is_none() && query.is_open();
-        let silent = !self.has_explained_silence && self.queries.iter().any(waits);
-        let micros = self.heard_at.micros.saturating_add(SILENCE.micros);
-        silent.then_some(Timestamp::from_micros(micros))
+        let trigger = self.next_trigger.filter(|_| self.options.mode != Mode::Append);
+        let wakes =
+            [self.explains_silence_at(), self.clock.wakes_at(), self.idle_closes_at(), trigger];
+        // What is due already has been done; so each call is later than the last.
+        let soonest = Timestamp::from_micros(self.now.micros + 1_000);
+        wakes.into_iter().flatten().min().map(|wake| wake.max(soonest))
     }
 
     fn is_stateful(&self) -> bool {
@@ -371,7 +473,9 @@ impl Operator for WindowOperator {
     }
 
     fn snapshot(&self, state: &mut SnapshotWriter) {
+        state.bytes(format!("{:?}", self.options).as_bytes());
         self.clock.snapshot(state);
+        self.guard.snapshot(state);
         state.u64(self.sequence);
         state.u64(self.since_trigger);
         state.u64(self.casts_failed.get());
@@ -381,7 +485,11 @@ impl Operator for WindowOperator {
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        if state.bytes()? != format!("{:?}", self.options).as_bytes() {
+            return Err(RestoreError::Mismatch("its options have changed".to_owned()));
+        }
         self.clock.restore(state)?;
+        self.guard.restore(state)?;
         self.sequence = state.u64()?;
         self.since_trigger = state.u64()?;
         self.casts_failed.set(state.u64()?);
@@ -393,19 +501,20 @@ impl Operator for WindowOperator {
         for query in &mut self.queries {
             query.restore(state)?;
         }
-        self.schedule(self.clock.greatest());
+        self.schedule(self.reached());
         Ok(())
     }
 
     fn stats(&self, stats: &mut Stats) {
         stats.casts_failed += self.casts_failed.get();
-        let reached = self.clock.greatest();
+        let reached = self.reached();
         let watermarks = self.queries.iter().map(|query| query.watermark(reached));
         let state = self.queries.iter().map(RunningQuery::size).sum::<usize>();
         stats.window = Some(WindowStats {
             watermark: watermarks.flatten().min().map(Timestamp::from_micros),
             groups: self.queries.iter().map(RunningQuery::groups).sum(),
-            state_bytes: (state + self.lookups.size()) as u64,
+            state_bytes: (state + self.lookups.size() + self.clock.size() + self.guard.size())
+                as u64,
             queries: self.queries.iter().map(|query| query.stats.clone()).collect(),
         });
     }

@@ -117,6 +117,16 @@ impl RunningQuery {
         Some(reached?.saturating_sub(self.delay?))
     }
 
+    /// Whether windows close before the end of the input.
+    pub(super) fn has_watermark(&self) -> bool {
+        self.delay.is_some()
+    }
+
+    /// End of the first window with records that is not closed, or earlier.
+    pub(super) fn next_end(&self) -> Option<i64> {
+        (self.next_end != i64::MAX).then_some(self.next_end)
+    }
+
     /// The event time at which a window may be due.
     #[inline]
     pub(super) fn due_at(&self) -> i64 {

@@ -156,12 +156,12 @@ impl<'a> Oracle<'a> {
             self.ahead.iter().filter(|(p, _)| *p == partition).map(|(_, t)| *t).collect();
         row.push(time);
         let spread = row.iter().max().unwrap() - row.iter().min().unwrap();
-        if spread > jump {
-            row = vec![time];
-        }
         self.ahead.retain(|(other, _)| *other != partition);
-        if row.len() == 10 {
+        if row.len() == 10 && spread <= jump {
             return false;
+        }
+        if row.len() == 10 {
+            row.remove(0);
         }
         self.ahead.extend(row.into_iter().map(|time| (partition, time)));
         true
