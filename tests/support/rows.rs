@@ -50,7 +50,7 @@ fn same_row(golden_text: &str, row_text: &str, sets: &[&str]) -> bool {
 
 /// The names of a row's columns in the order of its text, which the parsed
 /// object does not keep. No column has the name of another one's member.
-fn columns<'a>(row: &'a Value, text: &str) -> Vec<&'a str> {
+pub fn columns<'a>(row: &'a Value, text: &str) -> Vec<&'a str> {
     let mut names: Vec<&str> =
         row.as_object().into_iter().flatten().map(|(name, _)| &**name).collect();
     names.sort_by_key(|name| text.find(&format!("\"{name}\":")));
