@@ -79,7 +79,7 @@ pub(super) fn lower(
             let then = arguments.pop().unwrap_or(Expr::NULL);
             let first = arguments.pop().unwrap_or(Expr::NULL);
             let when = if name == "if" { first } else { not(Expr::IsNull(first.into())) };
-            Ok(case(None, vec![(when, then)], otherwise))
+            Ok(case(None, vec![(when, then)], otherwise, scope))
         }
         ("if" | "nvl2", None) => takes("3 arguments"),
         ("mod", None) => match <[Expr; 2]>::try_from(arguments) {

@@ -76,6 +76,8 @@ pub(super) fn double(value: Value<'_>) -> Option<f64> {
 fn integer(value: Value<'_>, range: std::ops::RangeInclusive<i128>) -> Option<i128> {
     let integer = match value {
         Value::Time(time) => time.micros.div_euclid(1_000_000).into(),
+        // As in Spark, text with an exponent is no integer, whatever it says.
+        Value::Str(text) if text.iter().any(|byte| matches!(byte, b'e' | b'E')) => return None,
         value => match number(value)? {
             Value::Int(number) => number,
             // A double past the range saturates, and so stays outside of it.

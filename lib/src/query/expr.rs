@@ -205,6 +205,11 @@ pub enum Type {
 }
 
 impl Type {
+    /// Whether it is a type of numbers.
+    pub fn is_numeric(self) -> bool {
+        matches!(self, Self::Int | Self::BigInt | Self::Double | Self::Number)
+    }
+
     /// How SQL spells it.
     pub fn name(self) -> &'static str {
         match self {
@@ -303,7 +308,7 @@ impl Expr {
 
     /// Whether all values of the expression are numbers or null.
     pub fn is_numeric(&self) -> bool {
-        matches!(self.static_type(), Some(Type::Int | Type::BigInt | Type::Double | Type::Number))
+        self.static_type().is_some_and(Type::is_numeric)
     }
 }
 

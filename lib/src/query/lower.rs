@@ -25,6 +25,12 @@ pub(super) trait Scope {
     ///
     /// Fails if the expression has no meaning here.
     fn resolve(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Option<Expr>, QueryError>;
+
+    /// The type of all values that a compiled expression gives here, as far as
+    /// it can be told.
+    fn type_of(&self, expr: &Expr) -> Option<Type> {
+        expr.static_type()
+    }
 }
 
 /// Where an expression stands, for errors.
@@ -114,7 +120,7 @@ pub(super) fn lower(expr: &ast::Expr, place: &Place<'_>, scope: &mut dyn Scope) 
                 .map(|branch| Ok((lower(&branch.condition)?, lower(&branch.result)?)))
                 .collect::<Result<Vec<_>>>()?;
             let otherwise = else_result.as_deref().map(&mut lower).transpose()?;
-            case(operand, branches, otherwise)
+            case(operand, branches, otherwise, scope)
         }
         ast::Expr::Cast { expr, data_type, .. } => {
             let to = type_named(&data_type.to_string(), &place.of_expr(expr))?;
@@ -335,26 +341,30 @@ pub(super) fn case(
     operand: Option<Expr>,
     mut branches: Vec<(Expr, Expr)>,
     otherwise: Option<Expr>,
+    scope: &dyn Scope,
 ) -> Expr {
     let mut otherwise = otherwise.unwrap_or(Expr::NULL);
-    let results = || branches.iter().map(|(_, then)| then).chain([&otherwise]);
-    let numeric = results().all(|result| result.is_numeric() || *result == Expr::NULL);
-    if numeric && results().any(|result| result.static_type() == Some(Type::Double)) {
+    let types = || {
+        let results = branches.iter().map(|(_, then)| then).chain([&otherwise]);
+        results.filter(|result| **result != Expr::NULL).map(|result| scope.type_of(result))
+    };
+    let is_numeric = |to: Option<Type>| to.is_some_and(Type::is_numeric);
+    if types().all(is_numeric) && types().any(|to| to == Some(Type::Double)) {
         for (_, then) in &mut branches {
-            widen(then);
+            widen(then, scope);
         }
-        widen(&mut otherwise);
+        widen(&mut otherwise, scope);
     }
     Expr::Case(Case { operand, branches: branches.into(), otherwise }.into())
 }
 
-fn widen(result: &mut Expr) {
+fn widen(result: &mut Expr, scope: &dyn Scope) {
     match result {
         Expr::Literal(Literal::Int(number)) => {
             *result = Expr::Literal(Literal::Double(*number as f64));
         }
         Expr::Literal(_) => {}
-        other if other.static_type() == Some(Type::Double) => {}
+        other if scope.type_of(other) == Some(Type::Double) => {}
         other => {
             *other = Expr::Cast(Type::Double, std::mem::replace(other, Expr::NULL).into());
         }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use bumpalo::Bump;
 
-use super::expr::Expr;
+use super::expr::{Expr, Type};
 use crate::line::Value;
 use crate::time::{TimeDelta, Timestamp};
 
@@ -109,6 +109,27 @@ pub struct Aggregate {
     pub by: Option<Expr>,
     /// FILTER (WHERE …) over a record: only records for which it is true count.
     pub filter: Option<Expr>,
+}
+
+impl Aggregate {
+    /// The type of every result (null apart), as far as it can be told.
+    pub fn static_type(&self) -> Option<Type> {
+        match self.function {
+            Function::Count | Function::CountDistinct | Function::ApproxCountDistinct(_) => {
+                Some(Type::BigInt)
+            }
+            Function::Avg
+            | Function::StddevSamp
+            | Function::StddevPop
+            | Function::VarSamp
+            | Function::VarPop
+            | Function::Percentile(Percentages::One(_)) => Some(Type::Double),
+            Function::Sum | Function::Min | Function::Max => {
+                self.argument.as_ref().and_then(Expr::static_type)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The aggregate functions.

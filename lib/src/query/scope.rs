@@ -4,7 +4,7 @@ use sqlparser::ast;
 
 use super::call::{arguments, function_name};
 use super::error::{QueryError, nearest};
-use super::expr::Expr;
+use super::expr::{Expr, Type};
 use super::grouping::is_called;
 use super::lower::{Place, Scope, lower};
 use super::plan::{Aggregate, Column, Key, WindowSpec};
@@ -208,6 +208,15 @@ impl<'s, 'p> RowScope<'s, 'p> {
 }
 
 impl Scope for RowScope<'_, '_> {
+    fn type_of(&self, expr: &Expr) -> Option<Type> {
+        let Expr::Slot(place) = expr else { return expr.static_type() };
+        let place = place.checked_sub(FIRST_KEY)?;
+        match self.keys.get(place) {
+            Some(key) => key.expr.static_type(),
+            None => self.aggregates.get(place - self.keys.len()).and_then(Aggregate::static_type),
+        }
+    }
+
     fn resolve(&mut self, expr: &ast::Expr, place: &Place<'_>) -> Result<Option<Expr>, QueryError> {
         if let Some(index) = self.key(expr, place) {
             return Ok(Some(Expr::Slot(FIRST_KEY + index)));

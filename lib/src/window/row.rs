@@ -8,9 +8,9 @@ use super::lookup::{Lookups, Spelling};
 use super::table::{Inputs, OVERFLOW};
 use crate::aggregate::Accumulator;
 use crate::line::{Value, json};
-use crate::query::{Column, Context, Expr, Plan};
+use crate::query::{Column, Context, Expr, Plan, Type};
 use crate::stream::{Output, StageError};
-use crate::time::Timestamp;
+use crate::time::{TimeReader, Timestamp};
 
 /// Places of a row's values: the window's start and end, the keys, the
 /// aggregates, then what is computed from them.
@@ -207,6 +207,17 @@ impl<'a> RowWriter<'a> {
         }
     }
 
+    fn key_value<'v>(&'v self, subject: &Subject<'v>, column: usize, arena: &'v Bump) -> Value<'v> {
+        let value = Value::from_json(self.key_text(subject, column), arena);
+        let is_time = self.plan.keys[column].expr.static_type() == Some(Type::Timestamp);
+        match value {
+            Value::Str(text) if is_time => {
+                TimeReader::default().parse(text).map_or(Value::Null, Value::Time)
+            }
+            _ => value,
+        }
+    }
+
     fn context<'v>(&'v self, slots: &'v [Value<'v>], arena: &'v Bump) -> Context<'v> {
         Context { slots, arena, casts_failed: self.casts_failed, now: self.now }
     }
@@ -219,7 +230,7 @@ impl<'a> RowWriter<'a> {
         let mut values = bumpalo::collections::Vec::with_capacity_in(length, arena);
         values.extend_from_slice(&self.window);
         for column in 0..plan.keys.len() {
-            values.push(Value::from_json(self.key_text(subject, column), arena));
+            values.push(self.key_value(subject, column, arena));
         }
         for (index, accumulator) in subject.accumulators.iter().enumerate() {
             let dictionary = self.inputs.dictionary(index);

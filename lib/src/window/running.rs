@@ -1,5 +1,6 @@
 //! A query at work: its open windows and what became of its records.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -73,6 +74,10 @@ pub(super) struct RunningQuery {
     printed: BTreeMap<(i64, u32), u64>,
     /// In complete mode: windows that end by then have been shown for good.
     settled: i64,
+    /// In complete mode: windows that are closed but not shown yet, as they were
+    /// when the first record came that they refuse and others of their pane
+    /// take; `None` for one without records.
+    frozen: BTreeMap<i64, Option<Table>>,
     /// End of the first window with records that is not closed; perhaps too
     /// early, never too late.
     next_end: i64,
@@ -105,6 +110,7 @@ impl RunningQuery {
             admission: options.max_groups.map(Admission::new),
             printed: BTreeMap::new(),
             settled: i64::MIN,
+            frozen: BTreeMap::new(),
             next_end: i64::MAX,
             plan,
         }
@@ -190,6 +196,9 @@ impl RunningQuery {
             self.stats.late_placements += windows.closed(start, sealed);
             if windows.last_end(start) <= sealed {
                 return Ok(true);
+            }
+            if self.mode == Mode::Complete {
+                freeze(&mut self.frozen, panes, start, self.settled, sealed);
             }
         }
         let mut number = shared.lookups.find(self.inputs.keys, record).number;
@@ -375,8 +384,16 @@ impl RunningQuery {
             panes.of_window(due.end).for_each(|pane| changed |= &pane.changed);
             changed
         });
-        let Some(table) = panes.merged(due.end) else { return Ok(()) };
-        let table: &Table = &table;
+        let merged;
+        let table: &Table = match self.frozen.get(&due.end) {
+            Some(Some(frozen)) => frozen,
+            Some(None) => return Ok(()),
+            None => {
+                merged = panes.merged(due.end);
+                let Some(table) = &merged else { return Ok(()) };
+                table
+            }
+        };
         let mut order: Vec<u32> = (0..table.len() as u32).collect();
         if let Some(wanted) = wanted {
             order.retain(|&group| wanted.contains(table.numbers[group as usize]));
@@ -496,6 +513,7 @@ impl RunningQuery {
     /// Notes that everything has been shown as it is.
     pub(super) fn set_shown(&mut self, reached: Option<i64>) {
         self.settled = self.watermark(reached).unwrap_or(i64::MIN).max(self.settled);
+        self.frozen.clear();
         match &mut self.store {
             Store::Panes(panes) => panes.iter_mut().for_each(|pane| pane.changed.clear()),
             Store::Sessions(sessions) => {
@@ -550,6 +568,7 @@ impl RunningQuery {
             Store::Sessions(sessions) => sessions.size(),
         };
         store
+            + self.frozen.values().flatten().map(Table::size).sum::<usize>()
             + self.printed.len() * 32
             + self.dedupe.as_ref().map_or(0, Deduper::size)
             + self.admission.as_ref().map_or(0, Admission::size)
@@ -561,7 +580,7 @@ impl RunningQuery {
         let aggregates: Vec<usize> = (0..self.plan.aggregates.len()).filter(aggregates).collect();
         match &self.store {
             Store::Panes(panes) => {
-                for table in panes.tables() {
+                for table in panes.tables().chain(self.frozen.values().flatten()) {
                     if self.inputs.keys == dictionary {
                         table.mark(used);
                     }
@@ -584,7 +603,7 @@ impl RunningQuery {
         let aggregates: Vec<usize> = (0..self.plan.aggregates.len()).filter(aggregates).collect();
         match &mut self.store {
             Store::Panes(panes) => {
-                for table in panes.tables_mut() {
+                for table in panes.tables_mut().chain(self.frozen.values_mut().flatten()) {
                     if keys {
                         table.renumber(renumbered);
                     }
@@ -643,6 +662,10 @@ impl RunningQuery {
             state.u64(rows);
         });
         state.i64(self.settled);
+        state.list(self.frozen.iter(), |state, (&end, table)| {
+            state.i64(end);
+            state.option(table.as_ref(), |state, table| table.snapshot(state));
+        });
     }
 
     /// What the query computes: state belongs to this and nothing else.
@@ -678,7 +701,30 @@ impl RunningQuery {
             state.list(|state| Ok(((state.i64()?, state.u64()? as u32), state.u64()?)))?;
         self.printed = printed.into_iter().collect();
         self.settled = state.i64()?;
+        let plan = &self.plan;
+        let frozen = state
+            .list(|state| Ok((state.i64()?, state.option(|state| Table::restore(plan, state))?)))?;
+        self.frozen = frozen.into_iter().collect();
         Ok(())
+    }
+}
+
+/// Keeps the windows of a pane that end in `(settled, sealed]` as they are
+/// before the pane changes.
+#[cold]
+fn freeze(
+    frozen: &mut BTreeMap<i64, Option<Table>>,
+    panes: &mut Panes,
+    start: i64,
+    settled: i64,
+    sealed: i64,
+) {
+    let mut after = settled;
+    while let Some(end) = panes.windows.next_end(start, after)
+        && end <= sealed
+    {
+        frozen.entry(end).or_insert_with(|| panes.merged(end).map(Cow::into_owned));
+        after = end;
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Oracle<'a> {
     closed: BTreeSet<(i64, i64, Option<Key>)>,
     settled: BTreeSet<(i64, i64, Option<Key>)>,
     since_trigger: u64,
+    /// The watermark at the last trigger.
+    shown_until: Option<i64>,
 }
 
 impl<'a> Oracle<'a> {
@@ -92,6 +94,7 @@ impl<'a> Oracle<'a> {
             closed: BTreeSet::new(),
             settled: BTreeSet::new(),
             since_trigger: 0,
+            shown_until: None,
         };
         for (place, event) in events.iter().enumerate() {
             oracle.take(place, *event);
@@ -106,7 +109,7 @@ impl<'a> Oracle<'a> {
 
     /// Whether a window refuses records for good.
     fn is_sealed(&self, end: i64) -> bool {
-        self.watermark().is_some_and(|w| end + self.run.lateness.unwrap_or(0) <= w)
+        self.watermark().is_some_and(|w| end.saturating_add(self.run.lateness.unwrap_or(0)) <= w)
     }
 
     fn is_closed(&self, end: i64) -> bool {
@@ -114,11 +117,13 @@ impl<'a> Oracle<'a> {
     }
 
     fn take(&mut self, place: usize, event: Event) {
-        let Some(time) = event.time else {
+        let needs_time = self.run.windows != Windows::None || self.run.dedupe_within.is_some();
+        if event.time.is_none() && needs_time {
             self.out.rejected += 1;
             return;
-        };
-        let is_ahead = self.is_ahead(time, event.partition);
+        }
+        let time = event.time.unwrap_or(0);
+        let is_ahead = event.time.is_some() && self.is_ahead(time, event.partition);
         if is_ahead && !self.run.keep_ahead {
             self.out.rejected += 1;
             return;
@@ -132,7 +137,7 @@ impl<'a> Oracle<'a> {
         } else {
             self.out.stats.late += 1;
         }
-        if !is_ahead {
+        if event.time.is_some() && !is_ahead {
             self.observe(time, event.partition);
         }
         self.close();
@@ -140,7 +145,7 @@ impl<'a> Oracle<'a> {
         if let Mode::Update(every) | Mode::Complete(every) = self.run.mode
             && self.since_trigger == every
         {
-            self.trigger(false);
+            self.trigger();
         }
     }
 
@@ -208,7 +213,8 @@ impl<'a> Oracle<'a> {
             }
             is_taken = true;
             if let Some(limit) = self.run.max_groups {
-                let open: BTreeSet<Key> = self.windows.values().flat_map(|w| w.keys().copied()).collect();
+                let open: BTreeSet<Key> =
+                    self.windows.values().flat_map(|w| w.keys().copied()).collect();
                 let open: BTreeSet<Key> = open.into_iter().filter(|key| key.0).collect();
                 let groups = self.windows.entry(window).or_default();
                 let has_overflowed = groups.contains_key(&(false, None));
@@ -227,6 +233,9 @@ impl<'a> Oracle<'a> {
         }
         for window in corrected {
             self.closed.insert((window.0, window.1, None));
+            if self.shown_until.is_some_and(|shown| window.0 <= shown) {
+                self.settled.insert((window.0, window.1, None));
+            }
             let printed = self.windows[&window][&key].printed;
             self.print(window, key, Some(printed));
         }
@@ -240,7 +249,8 @@ impl<'a> Oracle<'a> {
             all.filter(|(w, k)| !oracle.closed.contains(&(w.0, w.1, Some(*k)))).collect()
         };
         if let Some(limit) = self.run.max_groups {
-            let keys: BTreeSet<Key> = open(self).into_iter().map(|(_, k)| k).filter(|k| k.0).collect();
+            let keys: BTreeSet<Key> =
+                open(self).into_iter().map(|(_, k)| k).filter(|k| k.0).collect();
             if !keys.contains(&key) && keys.len() >= limit {
                 key = (false, None);
             }
@@ -336,7 +346,8 @@ impl<'a> Oracle<'a> {
             if self.is_closed(window.0) {
                 match self.run.windows {
                     Windows::Session { .. } => {
-                        self.closed.extend(groups.keys().map(|key| (window.0, window.1, Some(*key))));
+                        self.closed
+                            .extend(groups.keys().map(|key| (window.0, window.1, Some(*key))));
                     }
                     _ => {
                         self.closed.insert((window.0, window.1, None));
@@ -345,14 +356,18 @@ impl<'a> Oracle<'a> {
             }
         }
         let keep = matches!(mode, Mode::Complete(_));
-        let sealed: Vec<_> =
-            self.windows.keys().filter(|window| !keep && self.is_sealed(window.0)).copied().collect();
+        let sealed: Vec<_> = self
+            .windows
+            .keys()
+            .filter(|window| !keep && self.is_sealed(window.0))
+            .copied()
+            .collect();
         for window in sealed {
             self.windows.remove(&window);
         }
     }
 
-    fn trigger(&mut self, _at_end: bool) {
+    fn trigger(&mut self) {
         match self.run.mode {
             Mode::Complete(_) => {
                 self.print_all(|oracle, window, key, _| {
@@ -370,11 +385,12 @@ impl<'a> Oracle<'a> {
             }),
         }
         self.since_trigger = 0;
+        self.shown_until = self.watermark();
     }
 
     fn end(&mut self) {
         match self.run.mode {
-            Mode::Complete(_) if self.since_trigger > 0 => self.trigger(true),
+            Mode::Complete(_) if self.since_trigger > 0 => self.trigger(),
             Mode::Complete(_) => {}
             mode => self.print_all(|oracle, window, key, group| {
                 !oracle.has_closed(window, key) && (mode == Mode::Append || group.changed)
