@@ -232,7 +232,7 @@ impl CollectSet {
 }
 
 /// A list value out of its items' JSON texts.
-fn list<'a>(items: impl Iterator<Item = impl AsRef<[u8]>>, arena: &'a Bump) -> Value<'a> {
+fn list(items: impl Iterator<Item = impl AsRef<[u8]>>, arena: &Bump) -> Value<'_> {
     let mut text = ArenaVec::new_in(arena);
     let mut length = 0;
     text.push(b'[');

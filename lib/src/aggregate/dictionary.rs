@@ -106,7 +106,7 @@ impl Dictionary {
         let mut renumbered = vec![u32::MAX; self.len()];
         for old in used {
             renumbered[old as usize] = kept.number(self.key(old), |column, text| {
-                text.extend_from_slice(self.text(old, column))
+                text.extend_from_slice(self.text(old, column));
             });
         }
         kept.used = kept.len();

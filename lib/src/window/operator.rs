@@ -266,13 +266,13 @@ impl WindowOperator {
         for ((due, index), sessions) in due {
             let query = &mut queries[index];
             let is_closed = query.watermark(reached).is_some_and(|watermark| due.end <= watermark);
-            let by = match is_closed {
-                true => Some(ClosedBy::Watermark),
-                false => at_end.then_some(ClosedBy::End),
-            };
+            let unclosed = at_end.then_some(ClosedBy::End);
+            let by = if is_closed { Some(ClosedBy::Watermark) } else { unclosed };
             query.show(due, sessions, by, &mut shared)?;
         }
-        queries.iter_mut().for_each(|query| query.set_shown(reached));
+        for query in queries.iter_mut() {
+            query.set_shown(reached);
+        }
         self.since_trigger = 0;
         self.forget_unused();
         // What a trigger shows belongs together, and is wanted now.
@@ -450,10 +450,8 @@ impl Operator for WindowOperator {
         self.now = now;
         let before = self.reached();
         if self.clock.advance(now) {
-            let by = match self.clock.is_by_idleness() {
-                true => ClosedBy::Idle,
-                false => ClosedBy::Watermark,
-            };
+            let is_idle = self.clock.is_by_idleness();
+            let by = if is_idle { ClosedBy::Idle } else { ClosedBy::Watermark };
             self.close_due(before, self.reached(), by, out)?;
         }
         self.trigger_by_clock(out)
@@ -509,11 +507,11 @@ impl Operator for WindowOperator {
         stats.casts_failed += self.casts_failed.get();
         let reached = self.reached();
         let watermarks = self.queries.iter().map(|query| query.watermark(reached));
-        let state = self.queries.iter().map(RunningQuery::size).sum::<usize>();
+        let of_queries = self.queries.iter().map(RunningQuery::size).sum::<usize>();
         stats.window = Some(WindowStats {
             watermark: watermarks.flatten().min().map(Timestamp::from_micros),
             groups: self.queries.iter().map(RunningQuery::groups).sum(),
-            state_bytes: (state + self.lookups.size() + self.clock.size() + self.guard.size())
+            state_bytes: (of_queries + self.lookups.size() + self.clock.size() + self.guard.size())
                 as u64,
             queries: self.queries.iter().map(|query| query.stats.clone()).collect(),
         });

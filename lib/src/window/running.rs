@@ -133,10 +133,20 @@ impl RunningQuery {
         (self.next_end != i64::MAX).then_some(self.next_end)
     }
 
-    /// The event time at which a window may be due.
+    /// The event time at which a window may be due, or sealed.
     #[inline]
     pub(super) fn due_at(&self) -> i64 {
-        self.delay.map_or(i64::MAX, |delay| self.next_end.saturating_add(delay))
+        let Some(delay) = self.delay else { return i64::MAX };
+        let sealed = self.lateness.map_or(i64::MAX, |lateness| self.seals_at(lateness));
+        self.next_end.min(sealed).saturating_add(delay)
+    }
+
+    /// The watermark at which the first pane has no window any more that takes
+    /// records.
+    fn seals_at(&self, lateness: i64) -> i64 {
+        let Store::Panes(panes) = &self.store else { return i64::MAX };
+        let first = panes.iter().next();
+        first.map_or(i64::MAX, |pane| panes.windows.last_end(pane.start).saturating_add(lateness))
     }
 
     /// Takes in a record, at the event time that the records before it have
@@ -365,7 +375,9 @@ impl RunningQuery {
             Store::Sessions(_) => self.print_sessions(due, closed.clone(), Some(by), shared)?,
         }
         if let Store::Sessions(sessions) = &mut self.store {
-            closed.into_iter().for_each(|session| sessions.release(session));
+            for session in closed {
+                sessions.release(session);
+            }
         }
         Ok(())
     }
@@ -519,7 +531,9 @@ impl RunningQuery {
             Store::Sessions(sessions) => {
                 let closed: Vec<u32> =
                     sessions.all().filter(|&session| !sessions.is_open(session)).collect();
-                closed.into_iter().for_each(|session| sessions.release(session));
+                for session in closed {
+                    sessions.release(session);
+                }
             }
         }
         self.drop_sealed(reached);
@@ -584,14 +598,18 @@ impl RunningQuery {
                     if self.inputs.keys == dictionary {
                         table.mark(used);
                     }
-                    aggregates.iter().for_each(|&index| table.accumulators[index].mark(used));
+                    for &index in &aggregates {
+                        table.accumulators[index].mark(used);
+                    }
                 }
             }
             Store::Sessions(sessions) => {
                 if self.inputs.keys == dictionary {
                     sessions.mark(used);
                 }
-                aggregates.iter().for_each(|&index| sessions.accumulators[index].mark(used));
+                for &index in &aggregates {
+                    sessions.accumulators[index].mark(used);
+                }
             }
         }
     }

@@ -122,10 +122,10 @@ impl Sessions {
     ) -> u32 {
         let reach = time + self.gap;
         let touches = |session: &Session| session.start <= reach && time <= session.end;
-        let mut touched = self.of_key(number).filter(|&session| touches(self.get(session)));
+        let mut met = self.of_key(number).filter(|&session| touches(self.get(session)));
         // Two sessions can meet in a record; more cannot touch it.
-        let (first, other) = (touched.next(), touched.next());
-        drop(touched);
+        let (first, other) = (met.next(), met.next());
+        drop(met);
         let Some(mut session) = first else {
             return self.open(number, time, sequence, spelling());
         };

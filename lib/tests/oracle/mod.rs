@@ -356,12 +356,9 @@ impl<'a> Oracle<'a> {
             }
         }
         let keep = matches!(mode, Mode::Complete(_));
-        let sealed: Vec<_> = self
-            .windows
-            .keys()
-            .filter(|window| !keep && self.is_sealed(window.0))
-            .copied()
-            .collect();
+        let is_shown = |end: i64| self.shown_until.is_some_and(|until| end <= until);
+        let is_gone = |end: i64| (!keep || is_shown(end)) && self.is_sealed(end);
+        let sealed: Vec<_> = self.windows.keys().filter(|w| is_gone(w.0)).copied().collect();
         for window in sealed {
             self.windows.remove(&window);
         }
