@@ -145,13 +145,14 @@ fn a_clock_that_is_wrong_is_refused_and_a_gap_is_believed() {
 fn partitions_replayed_one_behind_the_other_lose_nothing() {
     // Partition 1 is an hour behind partition 0, as after a long pause of its
     // consumer.
-    let input: String = (0..200)
+    let input: Vec<String> = (0..200)
         .map(|i| {
             let partition = i % 2;
             let time = 10_000 + i - 3_600 * partition;
             format!("{{\"timestamp\":{time},\"@source\":{{\"partition\":{partition}}}}}\n")
         })
         .collect();
+    let input = input.concat();
     let late = |per: Option<&str>| {
         let watermark_per = per.map(|per| per.parse::<WatermarkPer>().unwrap());
         let mut operator = with(COUNT, WindowOptions { watermark_per, ..Default::default() });
@@ -228,8 +229,8 @@ fn update_and_complete_show_open_windows_at_triggers() {
 #[test]
 fn a_window_of_windows_takes_their_last_instant() {
     let minutes = "SELECT window, count(*) AS n FROM t GROUP BY window(timestamp, '1 minute')";
-    let input: String = (0..600).map(|at| format!("{{\"timestamp\":{at}}}\n")).collect();
-    let first = rows(&mut window(&[minutes]), input.as_bytes());
+    let input: Vec<String> = (0..600).map(|at| format!("{{\"timestamp\":{at}}}\n")).collect();
+    let first = rows(&mut window(&[minutes]), input.concat().as_bytes());
     let sql = "SELECT window, sum(n) AS n FROM t GROUP BY window(timestamp, '5 minutes')";
     let second = shown(&rows(&mut window(&[sql]), first.as_bytes()));
     assert_eq!(second, ["00:00:00 00:05:00 300", "00:05:00 00:10:00 300"]);

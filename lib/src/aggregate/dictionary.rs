@@ -59,6 +59,11 @@ impl Dictionary {
         number
     }
 
+    /// The number of a key that has one.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        self.keys.find(key)
+    }
+
     #[cold]
     fn print(&mut self, mut write: impl FnMut(usize, &mut Vec<u8>)) {
         for column in 0..self.columns {

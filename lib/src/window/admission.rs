@@ -24,8 +24,9 @@ impl Admission {
     }
 
     /// Whether a key that a pane does not have may come into it.
-    pub(super) fn admits(&self, number: u32, has_overflowed: bool) -> bool {
-        !has_overflowed && (self.panes.contains_key(&number) || self.admits_to(self.panes.len()))
+    pub(super) fn admits(&self, number: Option<u32>, has_overflowed: bool) -> bool {
+        let is_known = number.is_some_and(|number| self.panes.contains_key(&number));
+        !has_overflowed && (is_known || self.admits_to(self.panes.len()))
     }
 
     /// Whether one key more may come to so many.

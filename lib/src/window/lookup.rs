@@ -68,6 +68,17 @@ impl Lookups {
         lookup.found
     }
 
+    /// The number of what a record has, if it has one already: what is kept out
+    /// is not to fill the dictionary.
+    pub(super) fn known(&mut self, place: usize, record: &Record<'_>) -> Option<u32> {
+        let lookup = &mut self.list[place];
+        if lookup.record == Some(record.sequence) {
+            return Some(lookup.found.number);
+        }
+        lookup.read_key(record);
+        lookup.dictionary.find(&lookup.key)
+    }
+
     /// The spelling of a record's key where it is not that of the dictionary,
     /// as in 1.0 for 1.
     pub(super) fn spelling(
@@ -126,18 +137,23 @@ impl Lookups {
 impl Lookup {
     #[inline]
     fn look_up(&mut self, record: &Record<'_>) {
+        self.read_key(record);
         let Self { exprs, dictionary, key, found, .. } = self;
-        key.clear();
-        found.has_null = false;
-        for expr in exprs.iter() {
-            let value = expr.operand(&record.context);
-            found.has_null |= value.is_null();
-            value.write_key(key);
-        }
         found.number = dictionary.number(key, |column, text| {
             write_text(&exprs[column], record, text);
         });
         self.record = Some(record.sequence);
+    }
+
+    #[inline]
+    fn read_key(&mut self, record: &Record<'_>) {
+        self.key.clear();
+        self.found.has_null = false;
+        for expr in &self.exprs {
+            let value = expr.operand(&record.context);
+            self.found.has_null |= value.is_null();
+            value.write_key(&mut self.key);
+        }
     }
 }
 

@@ -211,22 +211,25 @@ impl RunningQuery {
                 freeze(&mut self.frozen, panes, start, self.settled, sealed);
             }
         }
-        let mut number = shared.lookups.find(self.inputs.keys, record).number;
         let (pane, is_new_pane) = panes.at(start, &self.plan);
         if is_new_pane {
             let open = windows.next_end(start, watermark.unwrap_or(i64::MIN));
             self.next_end = self.next_end.min(open.unwrap_or(i64::MAX));
         }
-        let mut group = pane.table.find(number);
-        if group.is_none()
-            && let Some(admission) = &mut self.admission
-            && !admission.admits(number, pane.table.find(OVERFLOW).is_some())
-        {
-            admission.explain(&self.stats.name, shared.out);
-            number = OVERFLOW;
-            group = pane.table.find(OVERFLOW);
-        }
-        let group = group.unwrap_or_else(|| {
+        let number = match &mut self.admission {
+            Some(admission) => {
+                let known = shared.lookups.known(self.inputs.keys, record);
+                let is_here = known.is_some_and(|number| pane.table.find(number).is_some());
+                if is_here || admission.admits(known, pane.table.find(OVERFLOW).is_some()) {
+                    shared.lookups.find(self.inputs.keys, record).number
+                } else {
+                    admission.explain(&self.stats.name, shared.out);
+                    OVERFLOW
+                }
+            }
+            None => shared.lookups.find(self.inputs.keys, record).number,
+        };
+        let group = pane.table.find(number).unwrap_or_else(|| {
             let group = pane.table.add(number, record.sequence);
             if number != OVERFLOW {
                 if let Some(spelling) = shared.lookups.spelling(self.inputs.keys, number, record) {
@@ -298,13 +301,15 @@ impl RunningQuery {
         shared: &mut Shared<'_>,
     ) -> bool {
         let Store::Sessions(sessions) = &mut self.store else { return false };
-        let mut number = shared.lookups.find(self.inputs.keys, record).number;
-        if let Some(admission) = &mut self.admission
-            && !sessions.has_key(number)
-            && !admission.admits_to(sessions.open_keys() - usize::from(sessions.has_key(OVERFLOW)))
-        {
-            number = OVERFLOW;
-        }
+        let keys = sessions.open_keys() - usize::from(sessions.has_key(OVERFLOW));
+        let is_full = self.admission.as_ref().is_some_and(|admission| !admission.admits_to(keys));
+        let is_known = |number| sessions.has_key(number);
+        let number =
+            if is_full && !shared.lookups.known(self.inputs.keys, record).is_some_and(is_known) {
+                OVERFLOW
+            } else {
+                shared.lookups.find(self.inputs.keys, record).number
+            };
         if watermark.is_some_and(|watermark| sessions.end_with(number, record.time) <= watermark) {
             self.stats.late_placements += 1;
             return true;
