@@ -235,3 +235,33 @@ fn a_window_of_windows_takes_their_last_instant() {
     let second = shown(&rows(&mut window(&[sql]), first.as_bytes()));
     assert_eq!(second, ["00:00:00 00:05:00 300", "00:05:00 00:10:00 300"]);
 }
+
+#[test]
+fn triggers_by_the_clock_fire_again_and_again_and_survive_a_restart() {
+    let make = || {
+        let options = WindowOptions {
+            mode: Mode::Update,
+            trigger: "10s".parse().unwrap(),
+            ..Default::default()
+        };
+        with(COUNT, options)
+    };
+    let mut operator = make();
+    let mut out = Output::in_memory();
+    let clock = |seconds: i64| Timestamp::from_micros((1_000_000 + seconds) * 1_000_000);
+    let mut seen = 0;
+    operator.on_clock(clock(0), &mut out).unwrap();
+    for (at, expected) in [(5, None), (10, Some("2")), (15, None), (21, Some("4"))] {
+        feed(&mut operator, &[br#"{"timestamp":1}"#], &mut out);
+        operator.on_clock(clock(at), &mut out).unwrap();
+        let found = drain(&out, &mut seen);
+        let expected = expected.map(|n| format!("00:00:00 00:00:10 {n}"));
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "at {at} s");
+    }
+    assert_eq!(operator.wakes_at(), Some(clock(31)));
+    // Four seconds of the ten have passed when it is cut: six are left.
+    operator.on_clock(clock(25), &mut out).unwrap();
+    let mut operator = support::restored(&operator, make());
+    operator.on_clock(clock(1_000), &mut out).unwrap();
+    assert_eq!(operator.wakes_at(), Some(clock(1_006)));
+}

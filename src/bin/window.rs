@@ -268,6 +268,12 @@ fn options(
     if run.ahead == Ahead::Keep && run.max_ahead.is_none() && run.max_jump.is_none() {
         return Err(usage("--ahead keep goes with --max-ahead or --max-jump"));
     }
+    if run.at_end == AtEnd::Keep {
+        return Err(usage("--at-end keep leaves windows in a checkpoint, which is not there yet"));
+    }
+    if args.late.as_deref() == Some(Path::new("-")) {
+        return Err(usage("--late needs a file; stdout is for the rows"));
+    }
     if run.trigger.is_some() && run.mode == ModeName::Append {
         return Err(usage(
             "--trigger goes with --mode update or complete; append prints at closing",

@@ -59,6 +59,10 @@ impl Moments {
         if other.count == 0 {
             return;
         }
+        if state.count == 0 {
+            *state = *other;
+            return;
+        }
         let count = state.count + other.count;
         let distance = other.mean - state.mean;
         let share = other.count as f64 / count as f64;

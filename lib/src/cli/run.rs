@@ -144,6 +144,9 @@ impl<'a> Run<'a> {
 
 /// Refuses to write to a file that is to be read: creating it would empty it.
 fn refuse_input(output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    if output == Path::new("-") {
+        return Ok(());
+    }
     let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let Some(output_identity) = identity(output).filter(|_| output.is_file()) else {
         return Ok(());

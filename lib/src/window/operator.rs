@@ -16,7 +16,7 @@ use super::record::Record;
 use super::row::ClosedBy;
 use super::running::{Due, Fate, RunningQuery, Shared};
 use crate::line::{Line, Projection, Reason, Scanner, Value, json};
-use crate::query::{Context, Plan, WindowSpec};
+use crate::query::{Column, Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
 };
@@ -39,6 +39,9 @@ pub enum WindowError {
     /// A window longer than 10,000 years.
     #[error("a window or delay may be 10,000 years long at most")]
     TooLong,
+    /// A column that rows have already.
+    #[error("rows say {0} themselves: give the column another name with AS")]
+    Reserved(&'static str),
     /// Corrections to sessions, which have no fixed end to be corrected by.
     #[error("--allowed-lateness does not go with session windows")]
     LateSessions,
@@ -69,6 +72,9 @@ pub struct WindowOperator {
     source: Vec<u8>,
     /// When the next trigger by the clock is due.
     next_trigger: Option<Timestamp>,
+    /// Processing time that was left to it when the state was written, in
+    /// microseconds.
+    trigger_in: Option<i64>,
     /// Processing time.
     now: Timestamp,
     /// The event time at which a window of some query may be due.
@@ -121,6 +127,7 @@ impl WindowOperator {
             per_slot,
             source: Vec::new(),
             next_trigger: None,
+            trigger_in: None,
             now: Timestamp::EPOCH,
             due_at: i64::MAX,
             sequence: 0,
@@ -228,7 +235,11 @@ impl WindowOperator {
             after[index] = due.end;
         }
         for query in queries.iter_mut() {
-            query.drop_sealed(reached);
+            if is_end {
+                query.drop_all();
+            } else {
+                query.drop_sealed(reached);
+            }
         }
         self.schedule(reached);
         self.forget_unused();
@@ -267,7 +278,7 @@ impl WindowOperator {
             let query = &mut queries[index];
             let is_closed = query.watermark(reached).is_some_and(|watermark| due.end <= watermark);
             let unclosed = at_end.then_some(ClosedBy::End);
-            let by = if is_closed { Some(ClosedBy::Watermark) } else { unclosed };
+            let by = if is_closed { Some(query.closed_by(due)) } else { unclosed };
             query.show(due, sessions, by, &mut shared)?;
         }
         for query in queries.iter_mut() {
@@ -287,8 +298,12 @@ impl WindowOperator {
 
     /// When the silence of an input without watermark is worth a word.
     fn explains_silence_at(&self) -> Option<Timestamp> {
-        let waits = |query: &RunningQuery| !query.has_watermark() && query.is_open();
-        let silent = !self.has_explained_silence && self.queries.iter().any(waits);
+        let waits = |query: &RunningQuery| {
+            query.plan.window.is_some() && !query.has_watermark() && query.is_open()
+        };
+        let prints_at_end = self.options.mode == Mode::Append && !self.options.keep_at_end;
+        let silent = prints_at_end && !self.has_explained_silence;
+        let silent = silent && self.queries.iter().any(waits);
         let micros = self.heard_at.micros.saturating_add(SILENCE.micros);
         silent.then_some(Timestamp::from_micros(micros))
     }
@@ -311,13 +326,17 @@ impl WindowOperator {
         if self.options.mode == Mode::Append {
             return Ok(());
         }
-        let later = |time: Timestamp| Timestamp::from_micros(time.micros + every.micros);
+        let after = |micros: i64| Timestamp::from_micros(self.now.micros.saturating_add(micros));
+        let following = after(every.micros);
         match self.next_trigger {
-            None => self.next_trigger = Some(later(self.now)),
+            None => {
+                let rest = self.trigger_in.unwrap_or(every.micros);
+                self.next_trigger = Some(after(rest));
+            }
             Some(next) if self.now >= next => {
                 self.trigger(false, out)?;
                 // Triggers that were missed while the stage was busy are not made up for.
-                self.next_trigger = Some(later(self.now));
+                self.next_trigger = Some(following);
             }
             Some(_) => {}
         }
@@ -361,6 +380,27 @@ impl WindowOperator {
     }
 }
 
+/// The name of a column that rows have without being asked, if the query has
+/// one of that name.
+fn reserved(plan: &Plan, options: &WindowOptions) -> Option<&'static str> {
+    if plan.columns.iter().filter(|column| **column == Column::Window).count() > 1 {
+        return Some("window");
+    }
+    let own = [
+        ("query", plan.name.is_some()),
+        ("closed_by", options.row_meta),
+        ("revision", options.allowed_lateness.is_some()),
+        ("partial", options.max_groups.is_some()),
+        ("overflow", options.max_groups.is_some()),
+    ];
+    let has = |wanted: &str| {
+        let is_it =
+            |column: &Column| matches!(column, Column::Value { name, .. } if name == wanted);
+        plan.columns.iter().any(is_it)
+    };
+    own.into_iter().find(|(name, is_said)| *is_said && has(name)).map(|(name, _)| name)
+}
+
 /// Whether the queries can run together.
 fn check(plans: &[Plan], options: &WindowOptions) -> Result<(), WindowError> {
     let first = plans.first().ok_or(WindowError::NoQuery)?;
@@ -371,6 +411,9 @@ fn check(plans: &[Plan], options: &WindowOptions) -> Result<(), WindowError> {
         let size = plan.window.as_ref().map_or(TimeDelta::ZERO, WindowSpec::length);
         if size.max(plan.delay.unwrap_or_default()).micros > Windows::MAX_LENGTH {
             return Err(WindowError::TooLong);
+        }
+        if let Some(name) = reserved(plan, options) {
+            return Err(WindowError::Reserved(name));
         }
         let is_session = matches!(plan.window, Some(WindowSpec::Session { .. }));
         if is_session && options.allowed_lateness.is_some() {
@@ -427,11 +470,12 @@ impl Operator for WindowOperator {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        let mut is_new = self.since_trigger > 0;
         for query in &mut self.queries {
-            query.total_nothing(&mut self.lookups);
+            is_new |= query.total_nothing(&mut self.lookups);
         }
         match self.options.mode {
-            Mode::Complete if self.since_trigger > 0 => self.trigger(true, out)?,
+            Mode::Complete if is_new => self.trigger(!self.options.keep_at_end, out)?,
             Mode::Update if self.options.keep_at_end => self.trigger(false, out)?,
             _ => {}
         }
@@ -443,7 +487,11 @@ impl Operator for WindowOperator {
     }
 
     fn on_clock(&mut self, now: Timestamp, out: &mut Output) -> Result<(), StageError> {
-        if self.explains_silence_at().is_some_and(|at| now >= at) && self.now != Timestamp::EPOCH {
+        if self.now == Timestamp::EPOCH {
+            // Before a run no time passes, so there is no silence either.
+            self.heard_at = now;
+        }
+        if self.explains_silence_at().is_some_and(|at| now >= at) {
             self.has_explained_silence = true;
             out.message("rows come at the end of input; for a live stream add --watermark 10s");
         }
@@ -476,6 +524,8 @@ impl Operator for WindowOperator {
         self.guard.snapshot(state);
         state.u64(self.sequence);
         state.u64(self.since_trigger);
+        let rest = self.next_trigger.map(|next| next.micros - self.now.micros);
+        state.option(rest.or(self.trigger_in), SnapshotWriter::i64);
         state.u64(self.casts_failed.get());
         state.u64(self.seen);
         self.lookups.snapshot(state);
@@ -490,6 +540,7 @@ impl Operator for WindowOperator {
         self.guard.restore(state)?;
         self.sequence = state.u64()?;
         self.since_trigger = state.u64()?;
+        self.trigger_in = state.option(SnapshotReader::i64)?;
         self.casts_failed.set(state.u64()?);
         self.seen = state.u64()?;
         self.lookups.restore(state)?;

@@ -25,11 +25,6 @@ impl Pane {
     fn new(start: i64, plan: &Plan) -> Self {
         Self { start, table: Table::new(plan), changed: RoaringBitmap::new() }
     }
-
-    /// Whether keys were kept out.
-    fn has_overflowed(&self) -> bool {
-        self.table.find(OVERFLOW).is_some()
-    }
 }
 
 /// The panes of a query, by start, and sums of neighbouring ones.
@@ -104,6 +99,7 @@ impl Panes {
     pub(super) fn drop_until(&mut self, until: i64, mut forget: impl FnMut(&Pane)) {
         let windows = self.windows;
         // Later panes have later windows, so those done with are in front.
+        let before = self.list.len();
         while let Some(pane) = self.list.front()
             && windows.last_end(pane.start) <= until
         {
@@ -111,7 +107,7 @@ impl Panes {
             self.list.pop_front();
             self.recent = 0;
         }
-        if !self.sums.is_empty() {
+        if self.list.len() < before && !self.sums.is_empty() {
             let first = self.list.front().map_or(i64::MAX, |pane| windows.place(pane.start));
             self.sums.retain(|&(level, place), _| place << level >= first);
         }
@@ -119,9 +115,9 @@ impl Panes {
 
     /// Ends of the windows with records that end after `after`: the first one.
     pub(super) fn next_end(&self, after: i64) -> Option<i64> {
-        // Panes are in order, so the first one that has such a window has the
-        // first such window.
-        self.list.iter().find_map(|pane| self.windows.next_end(pane.start, after))
+        // Panes are in order, and so are their windows.
+        let done = self.list.partition_point(|pane| self.windows.last_end(pane.start) <= after);
+        self.windows.next_end(self.list.get(done)?.start, after)
     }
 
     /// The panes of the window with this end.
@@ -131,10 +127,9 @@ impl Panes {
         self.list.range(first..).take_while(move |pane| pane.start < end)
     }
 
-    /// Whether keys were kept out of the window with this end, and so whether
-    /// rows of its other keys may lack records.
-    pub(super) fn is_partial(&self, end: i64) -> bool {
-        self.windows.overlap() && self.of_window(end).any(Pane::has_overflowed)
+    /// Whether keys were kept out of the window with this end.
+    pub(super) fn has_overflowed(&self, end: i64) -> bool {
+        self.of_window(end).any(|pane| pane.table.find(OVERFLOW).is_some())
     }
 
     /// All groups of the window with this end.
@@ -165,7 +160,8 @@ impl Panes {
     /// about 2·log₂ of their number instead of each.
     fn summed(&mut self, end: i64) -> Option<Table> {
         let first = self.windows.place(self.of_window(end).next()?.start);
-        let last = self.windows.place(self.of_window(end).last()?.start);
+        let behind = self.list.partition_point(|pane| pane.start < end);
+        let last = self.windows.place(self.list.get(behind.checked_sub(1)?)?.start);
         let mut merged: Option<Table> = None;
         let mut place = first;
         while place <= last {

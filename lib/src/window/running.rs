@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roaring::RoaringBitmap;
 
@@ -78,6 +78,8 @@ pub(super) struct RunningQuery {
     /// when the first record came that they refuse and others of their pane
     /// take; `None` for one without records.
     frozen: BTreeMap<i64, Option<Table>>,
+    /// Those of them that were closed by silence.
+    idle: BTreeSet<Due>,
     /// End of the first window with records that is not closed; perhaps too
     /// early, never too late.
     next_end: i64,
@@ -111,6 +113,7 @@ impl RunningQuery {
             printed: BTreeMap::new(),
             settled: i64::MIN,
             frozen: BTreeMap::new(),
+            idle: BTreeSet::new(),
             next_end: i64::MAX,
             plan,
         }
@@ -145,8 +148,11 @@ impl RunningQuery {
     /// records.
     fn seals_at(&self, lateness: i64) -> i64 {
         let Store::Panes(panes) = &self.store else { return i64::MAX };
-        let first = panes.iter().next();
-        first.map_or(i64::MAX, |pane| panes.windows.last_end(pane.start).saturating_add(lateness))
+        let last_end = panes.iter().next().map(|pane| panes.windows.last_end(pane.start));
+        // In complete mode it is kept until it has been shown.
+        let is_kept = |end: &i64| self.mode == Mode::Complete && *end > self.settled;
+        let last_end = last_end.filter(|end| !is_kept(end));
+        last_end.map_or(i64::MAX, |end| end.saturating_add(lateness))
     }
 
     /// Takes in a record, at the event time that the records before it have
@@ -285,7 +291,9 @@ impl RunningQuery {
                 spelling: table.spelling(0),
                 accumulators: &table.accumulators,
                 group: 0,
-                partial: panes.is_partial(end),
+                partial: self.admission.is_some()
+                    && panes.windows.overlap()
+                    && panes.has_overflowed(end),
                 revision: *printed,
             };
             *printed += u64::from(writer.write(&subject, shared.out)?);
@@ -304,16 +312,16 @@ impl RunningQuery {
         let keys = sessions.open_keys() - usize::from(sessions.has_key(OVERFLOW));
         let is_full = self.admission.as_ref().is_some_and(|admission| !admission.admits_to(keys));
         let is_known = |number| sessions.has_key(number);
-        let number =
-            if is_full && !shared.lookups.known(self.inputs.keys, record).is_some_and(is_known) {
-                OVERFLOW
-            } else {
-                shared.lookups.find(self.inputs.keys, record).number
-            };
-        if watermark.is_some_and(|watermark| sessions.end_with(number, record.time) <= watermark) {
+        // What is late or kept out is not to fill the dictionary.
+        let known = shared.lookups.known(self.inputs.keys, record);
+        let is_out = is_full && !known.is_some_and(is_known);
+        let known = if is_out { Some(OVERFLOW) } else { known };
+        if watermark.is_some_and(|watermark| sessions.end_with(known, record.time) <= watermark) {
             self.stats.late_placements += 1;
             return true;
         }
+        let number =
+            if is_out { OVERFLOW } else { shared.lookups.find(self.inputs.keys, record).number };
         if number == OVERFLOW
             && let Some(admission) = &mut self.admission
         {
@@ -331,15 +339,18 @@ impl RunningQuery {
     }
 
     /// At the end of the input: totals without keys are a row even where there
-    /// was nothing to add up, as in SQL.
-    pub(super) fn total_nothing(&mut self, lookups: &mut Lookups) {
-        let Store::Panes(panes) = &mut self.store else { return };
-        if self.plan.window.is_none() && self.plan.keys.is_empty() && panes.is_empty() {
+    /// was nothing to add up, as in SQL. Tells whether that is so.
+    pub(super) fn total_nothing(&mut self, lookups: &mut Lookups) -> bool {
+        let Store::Panes(panes) = &mut self.store else { return false };
+        let is_nothing =
+            self.plan.window.is_none() && self.plan.keys.is_empty() && panes.is_empty();
+        if is_nothing {
             let number = lookups.dictionary_mut(self.inputs.keys).number(b"", |_, _| {});
             let pane = panes.at(0, &self.plan).0;
             pane.table.add(number, 0);
             pane.changed.insert(number);
         }
+        is_nothing
     }
 
     /// The first window with records that ends after `after`, and so the next
@@ -375,7 +386,12 @@ impl RunningQuery {
             Store::Sessions(sessions) => sessions.close(due.end, due.start),
         };
         match &self.store {
-            _ if self.mode == Mode::Complete => return Ok(()),
+            _ if self.mode == Mode::Complete => {
+                if by == ClosedBy::Idle {
+                    self.idle.insert(due);
+                }
+                return Ok(());
+            }
             Store::Panes(_) => self.print_window(due, Some(by), shared)?,
             Store::Sessions(_) => self.print_sessions(due, closed.clone(), Some(by), shared)?,
         }
@@ -395,7 +411,7 @@ impl RunningQuery {
         shared: &mut Shared<'_>,
     ) -> Result<(), StageError> {
         let Store::Panes(panes) = &mut self.store else { return Ok(()) };
-        let partial = panes.is_partial(due.end);
+        let overlap = panes.windows.overlap();
         let wanted = (self.mode == Mode::Update).then(|| {
             let mut changed = RoaringBitmap::new();
             panes.of_window(due.end).for_each(|pane| changed |= &pane.changed);
@@ -411,6 +427,7 @@ impl RunningQuery {
                 table
             }
         };
+        let partial = overlap && table.find(OVERFLOW).is_some();
         let mut order: Vec<u32> = (0..table.len() as u32).collect();
         if let Some(wanted) = wanted {
             order.retain(|&group| wanted.contains(table.numbers[group as usize]));
@@ -531,6 +548,7 @@ impl RunningQuery {
     pub(super) fn set_shown(&mut self, reached: Option<i64>) {
         self.settled = self.watermark(reached).unwrap_or(i64::MIN).max(self.settled);
         self.frozen.clear();
+        self.idle.clear();
         match &mut self.store {
             Store::Panes(panes) => panes.iter_mut().for_each(|pane| pane.changed.clear()),
             Store::Sessions(sessions) => {
@@ -542,6 +560,18 @@ impl RunningQuery {
             }
         }
         self.drop_sealed(reached);
+    }
+
+    /// What closed a window that is shown for the last time.
+    pub(super) fn closed_by(&self, due: Due) -> ClosedBy {
+        if self.idle.contains(&due) { ClosedBy::Idle } else { ClosedBy::Watermark }
+    }
+
+    /// Forgets all windows: they are closed, and the input has ended.
+    pub(super) fn drop_all(&mut self) {
+        if let Store::Panes(panes) = &mut self.store {
+            panes.drop_until(i64::MAX, |_| {});
+        }
     }
 
     /// Drops the panes that no window needs any more.
@@ -689,6 +719,10 @@ impl RunningQuery {
             state.i64(end);
             state.option(table.as_ref(), |state, table| table.snapshot(state));
         });
+        state.list(self.idle.iter(), |state, due| {
+            state.i64(due.end);
+            state.i64(due.start);
+        });
     }
 
     /// What the query computes: state belongs to this and nothing else.
@@ -728,6 +762,8 @@ impl RunningQuery {
         let frozen = state
             .list(|state| Ok((state.i64()?, state.option(|state| Table::restore(plan, state))?)))?;
         self.frozen = frozen.into_iter().collect();
+        let idle = state.list(|state| Ok(Due { end: state.i64()?, start: state.i64()? }))?;
+        self.idle = idle.into_iter().collect();
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Session {
     /// it is not as the dictionary does.
     first: u64,
     pub(super) spelling: Option<Spelling>,
+    /// The end and start by which it waits to be closed; perhaps too early.
+    queued: (i64, i64),
     /// Whether it has changed since it was last shown.
     pub(super) changed: bool,
     state: State,
@@ -58,8 +60,8 @@ pub(super) struct Sessions {
     transit: Vec<Accumulator>,
     /// Open sessions by key; a key may have several.
     index: HashTable<u32>,
-    /// Open sessions by end and start, perhaps as they once were: an entry that
-    /// is out of date comes too early, never too late.
+    /// Open sessions by end and start as they were queued: that comes too
+    /// early, never too late. What is not as its session says is a leftover.
     due: BinaryHeap<Reverse<Due>>,
     /// The keys with open sessions: how many.
     open_keys: usize,
@@ -101,10 +103,13 @@ impl Sessions {
         self.open_keys
     }
 
-    /// The end of the session that a record would be in.
-    pub(super) fn end_with(&self, number: u32, time: i64) -> i64 {
+    /// The end of the session that a record of a key would be in; of a key
+    /// without a number, of its first.
+    pub(super) fn end_with(&self, number: Option<u32>, time: i64) -> i64 {
         let reach = time + self.gap;
-        self.of_key(number)
+        number
+            .into_iter()
+            .flat_map(|number| self.of_key(number))
             .map(|session| self.get(session))
             .filter(|session| session.start <= reach && time <= session.end)
             .map(|session| session.end)
@@ -136,15 +141,13 @@ impl Sessions {
             self.merge(session, other);
         }
         let joined = &mut self.list[session as usize];
-        if time < joined.start || other.is_some() {
-            joined.start = time.min(joined.start);
-            joined.end = reach.max(joined.end);
-            let due = Due { end: joined.end, start: joined.start, session };
-            self.due.push(Reverse(due));
-        } else {
-            joined.end = reach.max(joined.end);
+        joined.changed = true;
+        joined.end = reach.max(joined.end);
+        if time < joined.start {
+            // Of several with one end the first to start comes first.
+            joined.start = time;
+            self.queue(session);
         }
-        self.list[session as usize].changed = true;
         session
     }
 
@@ -158,10 +161,10 @@ impl Sessions {
             end: time + self.gap,
             first: sequence,
             spelling,
+            queued: (0, 0),
             changed: true,
             state: State::Open,
         };
-        let due = Due { end: opened.end, start: opened.start, session: 0 };
         let session = if let Some(free) = self.free.pop() {
             self.list[free as usize] = opened;
             free
@@ -170,9 +173,16 @@ impl Sessions {
             self.accumulators.iter_mut().for_each(Accumulator::add_group);
             self.list.len() as u32 - 1
         };
-        self.due.push(Reverse(Due { session, ..due }));
+        self.queue(session);
         self.enter(session);
         session
+    }
+
+    /// Lets a session wait to be closed as it is now.
+    fn queue(&mut self, session: u32) {
+        let Session { end, start, .. } = self.list[session as usize];
+        self.list[session as usize].queued = (end, start);
+        self.due.push(Reverse(Due { end, start, session }));
     }
 
     fn enter(&mut self, session: u32) {
@@ -225,17 +235,14 @@ impl Sessions {
     pub(super) fn first_due(&mut self) -> Option<(i64, i64)> {
         while let Some(&Reverse(due)) = self.due.peek() {
             let session = &self.list[due.session as usize];
-            if session.state == State::Open {
-                if (session.end, session.start) == (due.end, due.start) {
-                    return Some((due.end, due.start));
-                }
-                if session.end > due.end {
-                    self.due.pop();
-                    self.due.push(Reverse(Due { end: session.end, start: session.start, ..due }));
-                    continue;
-                }
+            let is_open = session.state == State::Open && session.queued == (due.end, due.start);
+            if is_open && session.queued == (session.end, session.start) {
+                return Some(session.queued);
             }
             self.due.pop();
+            if is_open {
+                self.queue(due.session);
+            }
         }
         None
     }
@@ -294,11 +301,11 @@ impl Sessions {
         self.due.clear();
         self.open_keys = 0;
         for session in 0..self.list.len() as u32 {
-            let &Session { number, end, start, state, .. } = self.get(session);
+            let &Session { number, state, .. } = self.get(session);
             if state == State::Open {
                 self.open_keys += usize::from(!self.has_key(number));
                 self.enter(session);
-                self.due.push(Reverse(Due { end, start, session }));
+                self.queue(session);
             }
         }
     }
@@ -345,6 +352,7 @@ impl Sessions {
                 start: state.i64()?,
                 end: state.i64()?,
                 first: state.u64()?,
+                queued: (0, 0),
                 changed: state.bool()?,
                 spelling: state.option(read_spelling)?,
                 state: kind,
