@@ -169,7 +169,7 @@ struct RunArgs {
     #[arg(long)]
     row_meta: bool,
 
-    /// At the end of input close all windows, or keep them for a run that goes on
+    /// At the end of input close all windows; keep needs a checkpoint, which is not there yet
     #[arg(long, value_name = "close|keep", default_value = "close")]
     at_end: AtEnd,
 }
