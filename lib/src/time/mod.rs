@@ -3,10 +3,12 @@
 //! Nothing here reads a clock. Instants are UTC; a time without a zone is read
 //! as UTC unless the caller says otherwise.
 
+mod calendar;
 mod civil;
 mod duration;
 mod timestamp;
 
+pub use calendar::{Calendar, CivilTime};
 pub use civil::{CivilDate, days_from_civil};
 pub use duration::{ParseTimeDeltaError, TimeDelta};
 pub use timestamp::{TimeReader, Timestamp, is_normal_form};
