@@ -17,7 +17,8 @@
 //!
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
-//! | edge | [`cli`] | shared arguments, files, signals, clocks, progress, exit codes |
+//! | edge | [`cli`] | shared arguments, signals, progress, statistics, exit codes |
+//! | sources | [`source`] | files and stdin: all reading of the outside world |
 //! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`row`] | SQL to plans, accumulators, log formats, rows of `window` |
@@ -50,7 +51,7 @@
 //!
 //! - Same input bytes, same output bytes: results do not depend on the sizes of
 //!   reads, on hash seeds or on the clock.
-//! - Only [`cli`] opens files, reads clocks and writes to stderr. Operators read
+//! - Only [`cli`] and [`source`] open files and read clocks; only [`cli`] writes to stderr. Operators read
 //!   no clock, file or environment.
 //! - Windows are half-open, `[start, end)`, and closed exactly when
 //!   `end ≤ watermark`. A record never enters a closed window.
@@ -72,6 +73,7 @@ pub mod prometheus;
 pub mod query;
 pub mod row;
 pub mod sink;
+pub mod source;
 pub mod stage;
 pub mod stream;
 pub mod synth;

@@ -17,9 +17,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
-pub use input::expand_paths;
 pub use run::Run;
 pub use textfile::Textfile;
 

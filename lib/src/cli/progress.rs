@@ -14,7 +14,6 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Progress {
     begun: Instant,
-    read: u64,
     bar: Option<Bar>,
 }
 
@@ -34,14 +33,13 @@ impl Progress {
             ProgressWhen::Never => false,
         };
         let bar = is_wanted.then(|| Bar { bar: hidden(name, total), is_shown: false });
-        Self { begun: Instant::now(), read: 0, bar }
+        Self { begun: Instant::now(), bar }
     }
 
-    /// Notes that so many bytes have been read from disk.
-    pub(super) fn advance(&mut self, bytes: u64) {
-        self.read += bytes;
+    /// Notes that so many bytes have been read from disk in all.
+    pub(super) fn reach(&mut self, bytes: u64) {
         if let Some(Bar { bar, is_shown }) = &mut self.bar {
-            bar.set_position(self.read);
+            bar.set_position(bytes);
             if !*is_shown && self.begun.elapsed() >= QUIET {
                 bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Stderr), 5));
                 *is_shown = true;

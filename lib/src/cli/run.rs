@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::format::RowFormat;
-use super::input::{self, Sources};
+use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
-use super::{IoArgs, UsageError, expand_paths, say};
+use super::{IoArgs, UsageError, say};
+use crate::source::{Files, Source, expand_paths, is_pipe};
 use crate::stream::{Operator, Options, Output, SideFile, drive};
 use crate::time::TimeDelta;
 
@@ -106,7 +107,8 @@ impl<'a> Run<'a> {
         let options = Options {
             max_line: self.io.max_line,
             accept_control: self.accept_control,
-            forward_control: self.writes_stream && input::is_pipe(stdout),
+            forward_control: self.writes_stream && is_pipe(stdout),
+            origin: None,
         };
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
         let side_files = [&self.io.rejects, &self.io.stats].map(Option::as_deref);
@@ -119,12 +121,15 @@ impl<'a> Run<'a> {
         out.late = self.late.map(side_file).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
-        let mut sources = Sources::new(paths, signals, report, self.io.progress)?;
+        // What reads a pipe has another stage in front of it.
+        let is_first = paths != stdin || !is_pipe(rustix::stdio::stdin());
+        let source: Box<dyn Source> = Box::new(Files::new(paths));
+        let mut input = Attended::new(source, is_first, signals, report, self.io.progress)?;
         if self.sink.is_some() {
-            sources.forget_stdout();
+            input.forget_stdout();
         }
-        let result = drive(operator, &mut sources, &mut out, &options);
-        let report = sources.finish();
+        let result = drive(operator, &mut input, &mut out, &options);
+        let report = input.finish();
         let mut stats = out.stats.clone();
         operator.stats(&mut stats);
         if let Err(error) = result {

@@ -123,6 +123,30 @@ impl Control {
             other => Err(ParseControlError::Unknown(other.to_owned())),
         }
     }
+
+    /// Appends the line, without its newline.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let text = match self {
+            Self::Start(start) => start.to_text(),
+            Self::Barrier { epoch } => format!(r#"{{"@":"barrier","epoch":{epoch}}}"#),
+            Self::Heartbeat { at } => format!(r#"{{"@":"heartbeat","at":"{at}"}}"#),
+            Self::Suspend => r#"{"@":"suspend"}"#.to_owned(),
+            Self::End => r#"{"@":"end"}"#.to_owned(),
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Start {
+    fn to_text(&self) -> String {
+        let (line, run, epoch) =
+            (Json::from(self.line.clone()), Json::from(self.run.clone()), Json::from(self.epoch));
+        let pending = self.pending.map_or(String::new(), |epoch| format!(r#","pending":{epoch}"#));
+        let stage = self.stage;
+        format!(
+            r#"{{"@":"start","format":1,"line":{line},"run":{run},"epoch":{epoch}{pending},"stage":{stage}}}"#
+        )
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +179,9 @@ mod tests {
             (r#"{"@":"end"}"#, Control::End),
         ] {
             assert!(Control::is_control(line.as_bytes()));
+            let mut written = Vec::new();
+            control.write(&mut written);
+            assert_eq!(String::from_utf8(written).unwrap(), line);
             assert_eq!(Control::parse(line.as_bytes()), Ok(control));
         }
     }

@@ -34,11 +34,14 @@ pub struct LineReader {
     whole: usize,
     /// Behind the last byte read.
     end: usize,
+    /// Offset in the input of the buffer's first byte.
+    base: u64,
     max_line: usize,
     /// Whether the whole lines from `start` on are known to be UTF-8.
     utf8: Option<bool>,
-    /// Within a line that is too long and has been given out.
-    skipping: bool,
+    /// Where a line began that is too long and has been given out, while the
+    /// rest of it is passed over.
+    skipping: Option<u64>,
 }
 
 impl LineReader {
@@ -49,10 +52,25 @@ impl LineReader {
             start: 0,
             whole: 0,
             end: 0,
+            base: 0,
             max_line,
             utf8: None,
-            skipping: false,
+            skipping: None,
         }
+    }
+
+    /// Begins another input, of which the first byte read will be the one at
+    /// `offset`. To be called when the last one has been given out to its end.
+    pub fn begin(&mut self, offset: u64) {
+        debug_assert_eq!(self.start, self.end, "the last input was not read to its end");
+        (self.start, self.whole, self.end) = (0, 0, 0);
+        self.base = offset;
+    }
+
+    /// Offset in the input behind the last line given out: where to go on
+    /// reading so that no line is lost or torn.
+    pub fn consumed(&self) -> u64 {
+        self.skipping.unwrap_or(self.base + self.start as u64)
     }
 
     /// Reads once, by `read`, which gets the space to fill and returns how much
@@ -70,7 +88,7 @@ impl LineReader {
         self.end = new.end;
         if count == 0 {
             self.whole = self.end;
-            self.skipping = false;
+            self.skipping = None;
         } else if let Some(newline) = memchr::memrchr(b'\n', &self.buffer[new.clone()]) {
             self.whole = new.start + newline + 1;
         }
@@ -79,9 +97,10 @@ impl LineReader {
     }
 
     fn make_room(&mut self) {
-        if self.skipping && self.whole == self.start {
+        if self.skipping.is_some() && self.whole == self.start {
             self.start = self.end;
         }
+        self.base += self.start as u64;
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -94,9 +113,10 @@ impl LineReader {
         }
     }
 
-    /// The next line that is whole, or too long already.
+    /// The next line that is whole, or too long already, and its offset in the
+    /// input.
     #[inline]
-    pub fn next_line(&mut self) -> Option<Line<'_>> {
+    pub fn next_line(&mut self) -> Option<(u64, Line<'_>)> {
         loop {
             if self.start == self.whole {
                 return self.overlong_start();
@@ -106,36 +126,38 @@ impl LineReader {
             let from = self.start;
             let all_utf8 = self.is_utf8();
             self.start = (from + length + 1).min(self.whole);
-            if std::mem::take(&mut self.skipping) {
+            if self.skipping.take().is_some() {
                 continue;
             }
+            let offset = self.base + from as u64;
             let bytes = &self.buffer[from..from + length];
             let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
             let fault = if bytes.len() > self.max_line {
-                return Some(too_long(bytes));
+                return Some((offset, too_long(bytes)));
             } else if all_utf8 || simdutf8::basic::from_utf8(bytes).is_ok() {
                 None
             } else {
                 Some(Reason::InvalidUtf8)
             };
-            return Some(Line { bytes, fault });
+            return Some((offset, Line { bytes, fault }));
         }
     }
 
     /// Gives out the start of a line that is too long though its end has not
     /// been read, so that it need not be kept.
-    fn overlong_start(&mut self) -> Option<Line<'_>> {
+    fn overlong_start(&mut self) -> Option<(u64, Line<'_>)> {
         // One byte more may be the `\r` of the line's end; and what is given out
         // must not depend on how much of the line has been read.
         let enough = self.max_line.saturating_add(1).max(KEPT_OF_TOO_LONG + 4);
-        if self.skipping || self.end - self.start <= enough {
+        if self.skipping.is_some() || self.end - self.start <= enough {
             return None;
         }
-        self.skipping = true;
+        let offset = self.base + self.start as u64;
+        self.skipping = Some(offset);
         let bytes = self.start..self.end;
         self.start = self.end;
         self.whole = self.end;
-        Some(too_long(&self.buffer[bytes]))
+        Some((offset, too_long(&self.buffer[bytes])))
     }
 
     /// Checks all whole lines at once, the first time one is asked for.
@@ -166,13 +188,25 @@ mod tests {
 
     /// All lines of `input`, read in pieces of the given sizes, over and over.
     fn lines(input: &[u8], sizes: &[usize], max_line: usize) -> Vec<(Vec<u8>, Option<Reason>)> {
+        let cut = |(offset, bytes, fault): (u64, Vec<u8>, Option<Reason>)| {
+            assert!(input[offset as usize..].starts_with(&bytes), "at {offset}");
+            (bytes, fault)
+        };
+        placed_lines(input, sizes, max_line).into_iter().map(cut).collect()
+    }
+
+    fn placed_lines(
+        input: &[u8],
+        sizes: &[usize],
+        max_line: usize,
+    ) -> Vec<(u64, Vec<u8>, Option<Reason>)> {
         let mut reader = LineReader::new(max_line);
         let mut rest = input;
         let mut sizes = sizes.iter().cycle();
         let mut out = Vec::new();
         loop {
-            while let Some(line) = reader.next_line() {
-                out.push((line.bytes.to_vec(), line.fault));
+            while let Some((offset, line)) = reader.next_line() {
+                out.push((offset, line.bytes.to_vec(), line.fault));
             }
             let count = reader
                 .fill(|space| {
@@ -183,9 +217,10 @@ mod tests {
                 })
                 .unwrap();
             if count == 0 {
-                while let Some(line) = reader.next_line() {
-                    out.push((line.bytes.to_vec(), line.fault));
+                while let Some((offset, line)) = reader.next_line() {
+                    out.push((offset, line.bytes.to_vec(), line.fault));
                 }
+                assert_eq!(reader.consumed(), input.len() as u64);
                 return out;
             }
         }
@@ -240,7 +275,7 @@ mod tests {
                     Ok(input.len())
                 })
                 .unwrap();
-            while let Some(line) = reader.next_line() {
+            while let Some((_, line)) = reader.next_line() {
                 lines.push((line.bytes.len(), line.fault));
             }
         }
@@ -256,7 +291,10 @@ mod tests {
             sizes in proptest::collection::vec(1_usize..20, 1..5),
             max_line in 0_usize..20,
         ) {
-            prop_assert_eq!(lines(&input, &sizes, max_line), lines(&input, &[1_000_000], max_line));
+            prop_assert_eq!(
+                placed_lines(&input, &sizes, max_line),
+                placed_lines(&input, &[1_000_000], max_line)
+            );
         }
     }
 }

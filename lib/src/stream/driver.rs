@@ -1,81 +1,11 @@
 //! The loop that feeds an operator.
 
-use std::io;
 use std::time::Duration;
 
 use super::clock::ProcessingClock;
-use super::{Operator, Output, StageError};
+use super::input::{Event, Input, Next};
+use super::{Operator, Origin, Output, StageError};
 use crate::line::{Control, LineReader, Reason};
-use crate::time::Timestamp;
-
-/// What the outside world has for the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A read would not block.
-    Readable,
-    /// A read would block.
-    Pending,
-    /// The time asked for has passed without input.
-    TimedOut,
-    /// Somebody wants to see the statistics now.
-    ShowStats,
-    /// Nobody reads our output any more.
-    ReaderGone,
-    /// The run is to end as if the input had ended.
-    Stop,
-}
-
-/// The input side of a stage: one or more sources, read one after another.
-///
-/// The driver reads no clock and opens no file; what does is behind this.
-pub trait Input {
-    /// Goes on to the first or next source and returns its name; `None` if
-    /// there are no more.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it cannot be opened.
-    fn next_source(&mut self) -> Result<Option<String>, StageError>;
-
-    /// Whether that may take a wait, as for the writer of a named pipe.
-    fn next_source_waits(&self) -> bool {
-        false
-    }
-
-    /// Tells whether the present source can be read, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the system does.
-    fn poll(&mut self) -> io::Result<Event>;
-
-    /// Waits until there is something to do, at most for `timeout`, which may
-    /// be zero. Never returns [`Event::Pending`].
-    ///
-    /// # Errors
-    ///
-    /// Fails if the system does.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event>;
-
-    /// Reads from the present source; 0 is its end.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the system does.
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize>;
-
-    /// What the wall clock shows.
-    fn now(&self) -> Timestamp;
-
-    /// Shows the statistics to whoever asked for them.
-    ///
-    /// # Errors
-    ///
-    /// Fails if they cannot be written.
-    fn show_stats(&mut self, _operator: &dyn Operator, _out: &Output) -> Result<(), StageError> {
-        Ok(())
-    }
-}
 
 /// What the driver needs to know.
 #[derive(Clone, Debug)]
@@ -87,11 +17,19 @@ pub struct Options {
     pub accept_control: bool,
     /// Whether control lines are passed on (into a pipe) or swallowed.
     pub forward_control: bool,
+    /// What this stage puts into the stream if it is the one that makes its
+    /// control lines.
+    pub origin: Option<Origin>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_line: 64 * 1024 * 1024, accept_control: true, forward_control: true }
+        Self {
+            max_line: 64 * 1024 * 1024,
+            accept_control: true,
+            forward_control: true,
+            origin: None,
+        }
     }
 }
 
@@ -127,6 +65,7 @@ pub fn drive(
         reader: LineReader::new(options.max_line),
         control: ControlLines::new(options),
         clock: ProcessingClock::default(),
+        origin: options.origin.clone(),
         options,
     };
     let outcome = match driver.run() {
@@ -145,38 +84,61 @@ struct Driver<'a> {
     reader: LineReader,
     control: ControlLines,
     clock: ProcessingClock,
+    origin: Option<Origin>,
     options: &'a Options,
 }
 
 impl Driver<'_> {
     fn run(&mut self) -> Result<Outcome, StageError> {
+        if let Some(origin) = &mut self.origin {
+            origin.begin(self.input.now(), self.out);
+        }
         loop {
-            if self.input.next_source_waits() {
-                self.out.flush()?;
-            }
-            let Some(name) = self.input.next_source()? else { break };
-            self.out.begin_source(&name);
-            loop {
-                self.take_lines()?;
-                match self.readable()? {
-                    Event::Stop => return self.end(),
+            match self.input.next()? {
+                Next::Place(place) => {
+                    self.reader.begin(place.offset);
+                    self.out.begin_source(place);
+                    if let Some(outcome) = self.read_source()? {
+                        return Ok(outcome);
+                    }
+                }
+                Next::Pending => match self.readable()? {
+                    Event::Stop => return self.stop(),
                     Event::ReaderGone => return Ok(Outcome::ReaderGone),
                     _ => {}
-                }
-                let input = &mut *self.input;
-                let read = self.reader.fill(|space| input.read(space));
-                let count =
-                    read.map_err(|source| StageError::Read { from: name.clone(), source })?;
-                self.out.stats.bytes_in += count as u64;
-                if count == 0 {
-                    self.take_lines()?;
-                    break;
-                }
+                },
+                Next::End => return self.end(),
             }
         }
-        self.end()
     }
 
+    /// Reads the present source to its end; the outcome if the run ends before.
+    fn read_source(&mut self) -> Result<Option<Outcome>, StageError> {
+        loop {
+            self.take_lines()?;
+            if self.out.is_done() {
+                return self.end().map(Some);
+            }
+            match self.readable()? {
+                Event::Stop => return self.stop().map(Some),
+                Event::ReaderGone => return Ok(Some(Outcome::ReaderGone)),
+                _ => {}
+            }
+            let input = &mut *self.input;
+            let read = self.reader.fill(|space| input.read(space));
+            let count = read.map_err(|source| {
+                let from = self.out.source().to_string();
+                StageError::Read { from, source }
+            })?;
+            self.out.stats.bytes_in += count as u64;
+            if count == 0 {
+                self.take_lines()?;
+                return if self.out.is_done() { self.end().map(Some) } else { Ok(None) };
+            }
+        }
+    }
+
+    /// The data have ended.
     fn end(&mut self) -> Result<Outcome, StageError> {
         let outcome = match self.control.state {
             ControlState::Suspended => Outcome::Suspended,
@@ -186,8 +148,24 @@ impl Driver<'_> {
                 Outcome::Ended
             }
         };
+        if let Some(origin) = &mut self.origin {
+            origin.end(self.reader.consumed(), self.input, self.out)?;
+        }
         self.out.flush()?;
         Ok(outcome)
+    }
+
+    /// The run was told to end: so do the data, unless another run can go on
+    /// with them.
+    fn stop(&mut self) -> Result<Outcome, StageError> {
+        match self.origin.as_mut().filter(|origin| origin.can_resume()) {
+            None => self.end(),
+            Some(origin) => {
+                origin.suspend(self.reader.consumed(), self.input, self.out)?;
+                self.out.flush()?;
+                Ok(Outcome::Suspended)
+            }
+        }
     }
 
     /// Waits until the source can be read, after flushing if that takes time.
@@ -195,6 +173,7 @@ impl Driver<'_> {
         let failed = |source| StageError::Read { from: "the input".to_owned(), source };
         let mut event = self.input.poll().map_err(failed)?;
         loop {
+            self.tell_origin()?;
             match event {
                 Event::Readable | Event::Stop | Event::ReaderGone => return Ok(event),
                 Event::Pending => {}
@@ -207,13 +186,21 @@ impl Driver<'_> {
         }
     }
 
-    /// How long the operator can do without a call.
+    /// How long the operator and the origin can do without a call.
     fn timeout(&mut self) -> Option<Duration> {
         if matches!(self.control.state, ControlState::Suspended | ControlState::Ended) {
             return None;
         }
-        let wake = self.operator.wakes_at()?;
+        let origin = self.origin.as_ref().and_then(Origin::wakes_at);
+        let wake = [self.operator.wakes_at(), origin].into_iter().flatten().min()?;
         self.clock.wait_for(wake, self.input.now())
+    }
+
+    /// Puts into the stream what is due by the clock.
+    fn tell_origin(&mut self) -> Result<(), StageError> {
+        let Some(origin) = &mut self.origin else { return Ok(()) };
+        let now = self.input.now();
+        origin.on_clock(now, self.reader.consumed(), self.input, self.out)
     }
 
     /// Tells the operator what the wall clock shows, if that still counts.
@@ -230,8 +217,8 @@ impl Driver<'_> {
         // record: a heartbeat directly behind `start` is then the only clock
         // that the operator ever sees.
         let mut is_told = false;
-        while let Some(mut line) = self.reader.next_line() {
-            self.out.begin_line();
+        while let Some((offset, mut line)) = self.reader.next_line() {
+            self.out.begin_line(offset);
             if self.out.line_number() == 1 {
                 // Some editors begin a file with a byte order mark.
                 line.bytes = line.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.bytes);
@@ -261,6 +248,9 @@ impl Driver<'_> {
                 self.out.reject(Reason::TooLong, detail, line)?;
             } else {
                 self.operator.on_record(line, self.out)?;
+            }
+            if self.out.is_done() {
+                break;
             }
         }
         Ok(())

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::line::Line;
+use crate::stream::{Place, PlaceKind};
+use crate::time::Timestamp;
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 
 /// Passes lines on, shows when it is told the end.
@@ -29,10 +32,11 @@ struct Pieces {
 }
 
 impl Input for Pieces {
-    fn next_source(&mut self) -> Result<Option<String>, StageError> {
-        self.sources.pop().map_or(Ok(None), |pieces| {
-            self.sources.push(pieces);
-            Ok(Some("memory".to_owned()))
+    fn next(&mut self) -> Result<Next, StageError> {
+        Ok(if self.sources.is_empty() {
+            Next::End
+        } else {
+            Next::Place(Place::new("memory", PlaceKind::Pipe))
         })
     }
 
@@ -247,8 +251,12 @@ impl World<'_> {
 }
 
 impl Input for World<'_> {
-    fn next_source(&mut self) -> Result<Option<String>, StageError> {
-        Ok((!self.steps.is_empty()).then(|| "world".to_owned()))
+    fn next(&mut self) -> Result<Next, StageError> {
+        Ok(if self.steps.is_empty() {
+            Next::End
+        } else {
+            Next::Place(Place::new("memory", PlaceKind::Pipe))
+        })
     }
 
     fn poll(&mut self) -> io::Result<Event> {

@@ -3,13 +3,17 @@
 
 mod clock;
 mod driver;
+mod input;
 mod operator;
+mod origin;
 mod output;
 mod snapshot;
 mod stats;
 
-pub use driver::{Event, Input, Options, Outcome, drive};
+pub use driver::{Options, Outcome, drive};
+pub use input::{Event, Input, Next, Place, PlaceKind};
 pub use operator::{Operator, StageError};
+pub use origin::Origin;
 pub use output::{Output, SideFile};
 pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};
 pub use stats::{Figure, QueryStats, Stats, WindowStats};

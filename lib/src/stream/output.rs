@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::StageError;
+use super::input::Place;
 use super::stats::Stats;
 use crate::line::{Line, Reason, json};
 
@@ -74,10 +75,14 @@ pub struct Output {
     pub strict: bool,
     /// What has been counted.
     pub stats: Stats,
-    /// Name of the input that is being read.
-    source: Arc<str>,
+    /// The input that is being read.
+    place: Place,
     /// Number of the line that is being read, from 1.
     line_number: u64,
+    /// Offset of that line in its input, in bytes.
+    line_offset: u64,
+    /// Whether the stage has all that it wants.
+    is_done: bool,
     messages: Box<dyn FnMut(&str)>,
 }
 
@@ -92,8 +97,10 @@ impl Output {
             late: None,
             strict: false,
             stats: Stats::default(),
-            source: Arc::from("stdin"),
+            place: Place::stdin(),
             line_number: 0,
+            line_offset: 0,
+            is_done: false,
             messages,
         }
     }
@@ -188,20 +195,41 @@ impl Output {
         (self.messages)(text);
     }
 
-    /// Names the input that the next lines come from.
-    pub(super) fn begin_source(&mut self, name: &str) {
-        self.source = Arc::from(name);
-        self.line_number = 0;
+    /// Says where the next lines come from.
+    pub(super) fn begin_source(&mut self, place: Place) {
+        self.line_number = place.line;
+        self.place = place;
     }
 
     #[inline]
-    pub(super) fn begin_line(&mut self) {
+    pub(super) fn begin_line(&mut self, offset: u64) {
         self.line_number += 1;
+        self.line_offset = offset;
+    }
+
+    /// Asks for the run to end behind the present line, as at an end of input.
+    pub fn finish(&mut self) {
+        self.is_done = true;
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
     }
 
     /// Name of the input that is being read.
     pub fn source(&self) -> &Arc<str> {
-        &self.source
+        &self.place.name
+    }
+
+    /// The input that is being read.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Offset in its input of the line that is being read, in bytes, after
+    /// decompression.
+    pub fn line_offset(&self) -> u64 {
+        self.line_offset
     }
 
     /// Number of the line that is being read, from 1.
@@ -230,7 +258,7 @@ impl Output {
             row.extend_from_slice(b"{\"error\":");
             json::write_string(format!("{reason}: {detail}").as_bytes(), row);
             row.extend_from_slice(b",\"source\":{\"path\":");
-            json::write_string(self.source.as_bytes(), row);
+            json::write_string(self.place.name.as_bytes(), row);
             row.extend_from_slice(b",\"line\":");
             json::write_int(i128::from(self.line_number), row);
             row.extend_from_slice(b"},\"raw\":");
@@ -238,7 +266,7 @@ impl Output {
             row.push(b'}');
             rejects.finish_line()?;
         }
-        let place = format!("{}:{}: {}: {detail}", self.source, self.line_number, reason);
+        let place = format!("{}:{}: {}: {detail}", self.place.name, self.line_number, reason);
         if self.strict {
             return Err(StageError::Strict(place));
         }
@@ -267,7 +295,7 @@ fn shown(raw: &str) -> String {
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")
-            .field("source", &self.source)
+            .field("place", &self.place)
             .field("line_number", &self.line_number)
             .field("stats", &self.stats)
             .finish_non_exhaustive()

@@ -8,7 +8,8 @@ use std::time::Duration;
 use highwater_core::line::{Line, Projection};
 use highwater_core::query::{Plan, builtins};
 use highwater_core::stream::{
-    Event, Input, Operator, Options, Output, SnapshotReader, SnapshotWriter, StageError, drive,
+    Event, Input, Next, Operator, Options, Output, Place, PlaceKind, SnapshotReader,
+    SnapshotWriter, StageError, drive,
 };
 use highwater_core::time::Timestamp;
 use highwater_core::window::{WindowOperator, WindowOptions};
@@ -26,8 +27,8 @@ impl<'a> Bytes<'a> {
 }
 
 impl Input for Bytes<'_> {
-    fn next_source(&mut self) -> Result<Option<String>, StageError> {
-        Ok(self.rest.is_some().then(|| "memory".to_owned()))
+    fn next(&mut self) -> Result<Next, StageError> {
+        Ok(self.rest.map_or(Next::End, |_| Next::Place(Place::new("memory", PlaceKind::Pipe))))
     }
 
     fn poll(&mut self) -> io::Result<Event> {

@@ -1,0 +1,116 @@
+//! Sources: where the lines of a stage come from. All reading of the outside
+//! world is here, one kind of source a file.
+//!
+//! A source knows nothing of signals, statistics or clocks of other stages: the
+//! edge ([`cli`](crate::cli)) waits for it together with those, and the
+//! [driver](crate::stream::drive) splits what it reads into lines.
+
+mod content;
+mod files;
+mod paths;
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileTypeExt as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::stream::{Next, StageError};
+use crate::time::Timestamp;
+
+pub use files::Files;
+pub use paths::expand_paths;
+
+/// What a pipe may hold if the system lets it: the most that an ordinary user
+/// may ask for.
+const PIPE: usize = 1024 * 1024;
+
+/// One kind of source.
+///
+/// It is asked for the [`next`](Self::next) place, read to the end of that, and
+/// asked again. None of its methods waits: what it waits for it tells by
+/// [`descriptors`](Self::descriptors) and [`looks_at`](Self::looks_at).
+pub trait Source: fmt::Debug {
+    /// Goes on to the first or next place that has something to read.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be opened.
+    fn next(&mut self) -> Result<Next, StageError>;
+
+    /// Reads from the present place; 0 is its end, or the end of what it has
+    /// for now if the source will come back to it. A source that comes back
+    /// gives out whole lines only.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does.
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether a read would not wait though no descriptor may say so.
+    fn is_ready(&self) -> bool {
+        false
+    }
+
+    /// What becomes readable when there is something to do.
+    fn descriptors<'a>(&'a self, _into: &mut Vec<BorrowedFd<'a>>) {}
+
+    /// When to look for something to do though no descriptor says so.
+    fn looks_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// How many bytes have been read, packed as they are on disk.
+    fn taken(&self) -> u64 {
+        0
+    }
+
+    /// How many bytes there are to read in all, if that is known beforehand.
+    fn total(&self) -> Option<u64> {
+        None
+    }
+
+    /// Keeps, as `epoch`, where to go on reading; see
+    /// [`Input::save`](crate::stream::Input::save).
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be kept.
+    fn save(&mut self, _epoch: u64, _consumed: u64) -> Result<(), StageError> {
+        Ok(())
+    }
+}
+
+/// Whether a descriptor is a pipe or a socket: what another stage can be
+/// behind.
+pub(crate) fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+    let metadata = fd.try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
+    metadata
+        .is_ok_and(|metadata| metadata.file_type().is_fifo() || metadata.file_type().is_socket())
+}
+
+/// Asks for a larger pipe, which saves switches between the stages; does
+/// nothing if the system refuses.
+pub(crate) fn enlarge(pipe: BorrowedFd<'_>) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+}
+
+/// When a file was last written to; `None` for what is no regular file.
+fn modified(file: &File) -> Option<Timestamp> {
+    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    metadata.modified().ok().map(timestamp)
+}
+
+/// What the wall clock shows.
+pub(crate) fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let micros = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => micros(since),
+        Err(before) => -micros(before.duration()),
+    })
+}

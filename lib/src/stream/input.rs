@@ -1,0 +1,134 @@
+//! The input side of a stage, as the driver sees it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Operator, Output, StageError};
+use crate::time::Timestamp;
+
+/// What the outside world has for the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A read would not block; between sources, there may be a next one.
+    Readable,
+    /// A read would block; between sources, there is none yet.
+    Pending,
+    /// The time asked for has passed without input.
+    TimedOut,
+    /// Somebody wants to see the statistics now.
+    ShowStats,
+    /// Nobody reads our output any more.
+    ReaderGone,
+    /// The run is to end as if the input had ended.
+    Stop,
+}
+
+/// What comes behind a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Lines from here.
+    Place(Place),
+    /// Nothing yet: wait, then ask again.
+    Pending,
+    /// Nothing more.
+    End,
+}
+
+/// Where lines come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How messages name it: a path, `stdin`, the address of a peer.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: PlaceKind,
+    /// When it was last written to, if it is a file.
+    pub modified: Option<Timestamp>,
+    /// How many of its lines have been read before: a file that is followed is
+    /// come back to.
+    pub line: u64,
+    /// Offset of its next line, in bytes.
+    pub offset: u64,
+}
+
+/// What lines come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A pipe, or anything else without a name of its own.
+    Pipe,
+    /// A file, whose name is its path.
+    File,
+    /// The other end of a connection, whose name is its address.
+    Peer,
+}
+
+impl Place {
+    /// The standard input.
+    pub fn stdin() -> Self {
+        Self::new("stdin", PlaceKind::Pipe)
+    }
+
+    /// A place that is read from its beginning.
+    pub fn new(name: &str, kind: PlaceKind) -> Self {
+        Self { name: Arc::from(name), kind, modified: None, line: 0, offset: 0 }
+    }
+}
+
+/// The input side of a stage: one or more sources, read one after another.
+///
+/// The driver reads no clock and opens no file; what does is behind this.
+pub trait Input {
+    /// Goes on to the first or next source that has something to read. Does not
+    /// wait for one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be opened.
+    fn next(&mut self) -> Result<Next, StageError>;
+
+    /// Tells whether the present source can be read, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does.
+    fn poll(&mut self) -> io::Result<Event>;
+
+    /// Waits until there is something to do, at most for `timeout`, which may
+    /// be zero. Never returns [`Event::Pending`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event>;
+
+    /// Reads from the present source; 0 is its end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does.
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// What the wall clock shows.
+    fn now(&self) -> Timestamp;
+
+    /// Shows the statistics to whoever asked for them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be written.
+    fn show_stats(&mut self, _operator: &dyn Operator, _out: &Output) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    /// Keeps, as `epoch`, where to go on reading: all lines before `consumed`
+    /// in the present source have been dealt with, and so have the sources
+    /// before it. Called only on a stage that is an [`Origin`](super::Origin)
+    /// with a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be kept.
+    fn save(&mut self, _epoch: u64, _consumed: u64) -> Result<(), StageError> {
+        Ok(())
+    }
+}
