@@ -64,6 +64,8 @@
 //! - `unsafe` is one function in [`line::json`], sixteen bytes at a time.
 
 mod aggregate;
+pub mod checkpoint;
+mod checksum;
 pub mod cli;
 pub mod detect;
 pub mod explain;

@@ -11,8 +11,8 @@ use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
 use super::{IoArgs, UsageError, say};
-use crate::source::{Files, Source, expand_paths, is_pipe};
-use crate::stream::{Operator, Options, Output, SideFile, drive};
+use crate::source::{Files, Source, expand_paths, is_pipe, present_paths};
+use crate::stream::{Operator, Options, Origin, Output, SideFile, drive};
 use crate::time::TimeDelta;
 
 /// One run of a stage, as the command line describes it.
@@ -21,6 +21,8 @@ pub struct Run<'a> {
     stage: &'static str,
     io: &'a IoArgs,
     files: &'a [PathBuf],
+    source: Option<Box<dyn Source>>,
+    origin: Option<Origin>,
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
     format: RowFormat,
@@ -35,6 +37,8 @@ impl<'a> Run<'a> {
             stage,
             io,
             files: &[],
+            source: None,
+            origin: None,
             late: None,
             sink: None,
             format: RowFormat::Ndjson,
@@ -47,6 +51,20 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn files(mut self, files: &'a [PathBuf]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// Reads from here; the files are then only what must not be written to.
+    #[must_use]
+    pub fn source(mut self, source: Option<Box<dyn Source>>) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Puts control lines into the stream, and does so wherever stdout goes.
+    #[must_use]
+    pub fn origin(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -98,7 +116,10 @@ impl<'a> Run<'a> {
     /// stdout that has seen enough is no error.
     pub fn drive(self, operator: &mut dyn Operator) -> anyhow::Result<()> {
         let stdin = [PathBuf::from("-")];
-        let paths = expand_paths(if self.files.is_empty() { &stdin } else { self.files })?;
+        let paths = match &self.source {
+            Some(_) => present_paths(self.files)?,
+            None => expand_paths(if self.files.is_empty() { &stdin } else { self.files })?,
+        };
         if self.io.stats_every.is_some_and(|every| every <= TimeDelta::ZERO) {
             return Err(UsageError("--stats-every must be longer than 0s".to_owned()).into());
         }
@@ -108,7 +129,7 @@ impl<'a> Run<'a> {
             max_line: self.io.max_line,
             accept_control: self.accept_control,
             forward_control: self.writes_stream && is_pipe(stdout),
-            origin: None,
+            origin: self.origin,
         };
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
         let side_files = [&self.io.rejects, &self.io.stats].map(Option::as_deref);
@@ -122,8 +143,8 @@ impl<'a> Run<'a> {
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         // What reads a pipe has another stage in front of it.
-        let is_first = paths != stdin || !is_pipe(rustix::stdio::stdin());
-        let source: Box<dyn Source> = Box::new(Files::new(paths));
+        let is_first = self.source.is_some() || paths != stdin || !is_pipe(rustix::stdio::stdin());
+        let source = self.source.unwrap_or_else(|| Box::new(Files::new(paths)));
         let mut input = Attended::new(source, is_first, signals, report, self.io.progress)?;
         if self.sink.is_some() {
             input.forget_stdout();

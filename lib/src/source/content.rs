@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek as _};
+use std::os::unix::fs::FileExt as _;
 
 /// Files are read in blocks of this size, so that decoders are fed well.
 const BLOCK: usize = 256 * 1024;
@@ -30,6 +31,14 @@ impl std::fmt::Debug for Decoder {
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether a file holds packed data. Reads none of it.
+pub(crate) fn is_packed(file: &File) -> io::Result<bool> {
+    let mut start = [0; 4];
+    let count = file.read_at(&mut start, 0)?;
+    let start = &start[..count];
+    Ok(start.starts_with(GZIP) || start.starts_with(ZSTD))
+}
 
 impl Content {
     pub(crate) fn new(file: File) -> Self {

@@ -7,6 +7,8 @@
 
 mod content;
 mod files;
+mod follow;
+mod identity;
 mod paths;
 
 use std::fmt;
@@ -14,13 +16,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
 
 use crate::stream::{Next, StageError};
 use crate::time::Timestamp;
 
 pub use files::Files;
+pub use follow::{GrowingFiles, Pace};
 pub use paths::expand_paths;
+pub(crate) use paths::present_paths;
 
 /// What a pipe may hold if the system lets it: the most that an ordinary user
 /// may ask for.
@@ -71,6 +78,11 @@ pub trait Source: fmt::Debug {
         None
     }
 
+    /// What people should hear of, since the last call.
+    fn messages(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Keeps, as `epoch`, where to go on reading; see
     /// [`Input::save`](crate::stream::Input::save).
     ///
@@ -80,6 +92,20 @@ pub trait Source: fmt::Debug {
     fn save(&mut self, _epoch: u64, _consumed: u64) -> Result<(), StageError> {
         Ok(())
     }
+}
+
+/// How far a file has been read, and how to know it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    path: PathBuf,
+    inode: identity::Inode,
+    content: identity::Content,
+    /// Offset of the next line, in bytes, after unpacking.
+    offset: u64,
+    /// Lines before it.
+    line: u64,
+    /// Whether nothing more was expected of it.
+    is_done: bool,
 }
 
 /// Whether a descriptor is a pipe or a socket: what another stage can be

@@ -33,6 +33,24 @@ pub fn expand_paths(arguments: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// As [`expand_paths`], passing over what is not there yet; never stdin.
+///
+/// # Errors
+///
+/// Fails if a folder cannot be read or a pattern is none.
+pub(crate) fn present_paths(arguments: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for argument in arguments {
+        match fs::metadata(argument) {
+            Ok(metadata) if metadata.is_dir() => paths.extend(files_in(argument)?),
+            Ok(_) => paths.push(argument.clone()),
+            Err(_) if is_pattern(argument) => paths.extend(glob_files(argument)?),
+            Err(_) => {}
+        }
+    }
+    Ok(paths)
+}
+
 fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let shown = directory.display();
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))?;
@@ -50,15 +68,24 @@ fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn matches_of(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let shown = argument.display();
-    let missing = || io::Error::from(io::ErrorKind::NotFound);
-    let pattern = argument.to_str().filter(|text| text.contains(['*', '?', '[']));
-    let Some(pattern) = pattern else {
+    if !is_pattern(argument) {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
         return Err(File::open(argument).err().unwrap_or_else(missing))
             .with_context(|| format!("cannot open {shown}"));
-    };
-    let found = glob::glob(pattern).with_context(|| format!("bad pattern {shown}"))?;
-    let mut files: Vec<PathBuf> = found.flatten().filter(|path| path.is_file()).collect();
+    }
+    let files = glob_files(argument)?;
     anyhow::ensure!(!files.is_empty(), "no file matches {shown}");
+    Ok(files)
+}
+
+fn is_pattern(argument: &Path) -> bool {
+    argument.to_str().is_some_and(|text| text.contains(['*', '?', '[']))
+}
+
+fn glob_files(pattern: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let shown = pattern.display();
+    let found = glob::glob(&shown.to_string()).with_context(|| format!("bad pattern {shown}"))?;
+    let mut files: Vec<PathBuf> = found.flatten().filter(|path| path.is_file()).collect();
     files.sort_by(|a, b| bytes(a).cmp(bytes(b)));
     Ok(files)
 }

@@ -1,16 +1,73 @@
 //! `ingest`: lines of the outside world become lines of the stream.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
 use crate::line::{Control, Line, Projection, Reason, ScanError, Scanner, json};
-use crate::stream::{Operator, Output, StageError};
+use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
 
 /// Passes JSON records on as they are, wraps text in `@raw`, and sees to it
 /// that no data can pass for what belongs to the stream itself.
 ///
 /// It looks at the first and last byte of a line, at its UTF-8, and for
 /// reserved keys; whether a record is JSON at all is `parse`'s to say.
+///
+/// With [metadata](Self::with_metadata) a record says where it came from, as
+/// its first key: `"@source":{"path":"access.log","offset":1234}` (the offset
+/// of its line in bytes, after unpacking), or `"@source":{"peer":"192.0.2.1:9999"}`.
 #[derive(Debug)]
 pub struct Ingest {
     reserved: Scanner,
+    metadata: Option<Metadata>,
+    /// How many rows may still be written.
+    room: u64,
+}
+
+/// How a place is named in `@source`.
+#[derive(Debug, Default)]
+struct Metadata {
+    /// Whose it is.
+    name: Option<Arc<str>>,
+    /// `"@source":{"path":"access.log","offset":`, without the offset's end; empty
+    /// for a place without a name of its own.
+    prefix: Vec<u8>,
+    has_offset: bool,
+}
+
+impl Metadata {
+    /// Appends the member and a comma.
+    #[inline]
+    fn write(&mut self, place: &Place, offset: u64, row: &mut Vec<u8>) {
+        let is_same = self.name.as_ref().is_some_and(|name| Arc::ptr_eq(name, &place.name));
+        if !is_same {
+            self.rename(place);
+        }
+        if self.prefix.is_empty() {
+            return;
+        }
+        row.extend_from_slice(&self.prefix);
+        if self.has_offset {
+            json::write_int(i128::from(offset), row);
+        }
+        row.extend_from_slice(b"},");
+    }
+
+    fn rename(&mut self, place: &Place) {
+        self.name = Some(Arc::clone(&place.name));
+        self.prefix.clear();
+        self.has_offset = place.kind == PlaceKind::File;
+        let key: &[u8] = match place.kind {
+            PlaceKind::Pipe => return,
+            PlaceKind::File => b"\"path\":",
+            PlaceKind::Peer => b"\"peer\":",
+        };
+        self.prefix.extend_from_slice(b"\"@source\":{");
+        self.prefix.extend_from_slice(key);
+        json::write_string(place.name.as_bytes(), &mut self.prefix);
+        if self.has_offset {
+            self.prefix.extend_from_slice(b",\"offset\":");
+        }
+    }
 }
 
 /// The keys that no record of the outside world may have, beside `"@"`, which
@@ -19,27 +76,22 @@ const RESERVED: [&str; 2] = ["@raw", "@source"];
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self { reserved: Scanner::new(Projection::from_iter(RESERVED)) }
+        let reserved = Scanner::new(Projection::from_iter(RESERVED));
+        Self { reserved, metadata: None, room: u64::MAX }
     }
 }
 
 impl Operator for Ingest {
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
-        if line.fault == Some(Reason::InvalidUtf8) {
-            out.stats.replaced_utf8 += 1;
-            let text = String::from_utf8_lossy(line.bytes);
-            return wrap(text.as_bytes(), out);
+        let before = out.stats.records_out;
+        self.take(line, out)?;
+        if out.stats.records_out > before {
+            self.room -= 1;
+            if self.room == 0 {
+                out.finish();
+            }
         }
-        let text = line.bytes.trim_ascii();
-        if !(text.starts_with(b"{") && text.ends_with(b"}")) {
-            return wrap(line.bytes, out);
-        }
-        if may_have_reserved_key(text)
-            && let Some(error) = self.reserved_key(text)
-        {
-            return out.reject(Reason::ReservedKey, error, line);
-        }
-        out.copy_row(line.bytes)
+        Ok(())
     }
 
     fn is_stateful(&self) -> bool {
@@ -48,6 +100,63 @@ impl Operator for Ingest {
 }
 
 impl Ingest {
+    /// Lets each record say where it came from.
+    #[must_use]
+    pub fn with_metadata(mut self) -> Self {
+        self.metadata = Some(Metadata::default());
+        self
+    }
+
+    /// Ends the run once so many records have been written; at least one.
+    #[must_use]
+    pub fn with_limit(mut self, records: NonZeroU64) -> Self {
+        self.room = records.get();
+        self
+    }
+
+    #[inline]
+    fn take(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        if line.fault == Some(Reason::InvalidUtf8) {
+            out.stats.replaced_utf8 += 1;
+            let text = String::from_utf8_lossy(line.bytes);
+            return self.wrap(text.as_bytes(), out);
+        }
+        let text = line.bytes.trim_ascii();
+        if !(text.starts_with(b"{") && text.ends_with(b"}")) {
+            return self.wrap(line.bytes, out);
+        }
+        if may_have_reserved_key(text)
+            && let Some(error) = self.reserved_key(text)
+        {
+            return out.reject(Reason::ReservedKey, error, line);
+        }
+        let Some(metadata) = &mut self.metadata else { return out.copy_row(line.bytes) };
+        let (place, offset) = (out.place().clone(), out.line_offset());
+        let row = out.row();
+        row.push(b'{');
+        metadata.write(&place, offset, row);
+        let rest = &text[1..];
+        if rest.trim_ascii_start() == b"}" && row.ends_with(b",") {
+            row.pop();
+        }
+        row.extend_from_slice(rest);
+        out.finish_row()
+    }
+
+    /// Writes a text line as a record.
+    fn wrap(&mut self, text: &[u8], out: &mut Output) -> Result<(), StageError> {
+        let (place, offset) = (out.place().clone(), out.line_offset());
+        let row = out.row();
+        row.push(b'{');
+        if let Some(metadata) = &mut self.metadata {
+            metadata.write(&place, offset, row);
+        }
+        row.extend_from_slice(b"\"@raw\":");
+        json::write_string(text, row);
+        row.push(b'}');
+        out.finish_row()
+    }
+
     /// The reserved key that a record has at its top level, if any.
     #[cold]
     fn reserved_key(&mut self, text: &[u8]) -> Option<ScanError> {
@@ -76,15 +185,6 @@ fn may_have_reserved_key(text: &[u8]) -> bool {
         b'@' => at > 0 && text[at - 1] == b'"',
         _ => text[at + 1..].starts_with(b"u0040"),
     })
-}
-
-/// Writes a text line as a record.
-fn wrap(text: &[u8], out: &mut Output) -> Result<(), StageError> {
-    let row = out.row();
-    row.extend_from_slice(b"{\"@raw\":");
-    json::write_string(text, row);
-    row.push(b'}');
-    out.finish_row()
 }
 
 #[cfg(test)]
@@ -117,6 +217,24 @@ mod tests {
             let expected = row.map_or(String::new(), |row| format!("{row}\n"));
             assert_eq!(String::from_utf8_lossy(out.rows()), expected, "{shown}");
             assert_eq!(out.stats.rejected(), u64::from(row.is_none()), "{shown}");
+        }
+    }
+
+    #[test]
+    fn provenance_comes_first() {
+        let mut ingest = Ingest::default().with_metadata();
+        for (kind, line, row) in [
+            (PlaceKind::File, r#"{"a":1}"#, r#"{"@source":{"path":"x\"y","offset":0},"a":1}"#),
+            (PlaceKind::File, " { } ", r#"{"@source":{"path":"x\"y","offset":0} }"#),
+            (PlaceKind::File, "hi", r#"{"@source":{"path":"x\"y","offset":0},"@raw":"hi"}"#),
+            (PlaceKind::Peer, r#"{"a":1}"#, r#"{"@source":{"peer":"x\"y"},"a":1}"#),
+            (PlaceKind::Pipe, r#"{"a":1}"#, r#"{"a":1}"#),
+            (PlaceKind::Pipe, "{}", "{}"),
+        ] {
+            let mut out = Output::in_memory();
+            out.begin_source(Place::new("x\"y", kind));
+            ingest.on_record(Line { bytes: line.as_bytes(), fault: None }, &mut out).unwrap();
+            assert_eq!(String::from_utf8_lossy(out.rows()), format!("{row}\n"), "{line}");
         }
     }
 

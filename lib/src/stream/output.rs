@@ -196,7 +196,7 @@ impl Output {
     }
 
     /// Says where the next lines come from.
-    pub(super) fn begin_source(&mut self, place: Place) {
+    pub(crate) fn begin_source(&mut self, place: Place) {
         self.line_number = place.line;
         self.place = place;
     }
