@@ -3,12 +3,14 @@
 
 mod clock;
 mod driver;
+mod max_rejects;
 mod operator;
 mod output;
 mod snapshot;
 mod stats;
 
 pub use driver::{Event, Input, Options, Outcome, drive};
+pub use max_rejects::{MaxRejects, ParseMaxRejectsError};
 pub use operator::{Operator, StageError};
 pub use output::{Output, SideFile};
 pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::StageError;
 use super::stats::Stats;
+use super::{MaxRejects, StageError};
 use crate::line::{Line, Reason, json};
 
 /// How errors name the standard output.
@@ -72,6 +72,8 @@ pub struct Output {
     pub late: Option<SideFile>,
     /// Whether the first reject ends the stage.
     pub strict: bool,
+    /// How many rejects are too many.
+    pub max_rejects: Option<MaxRejects>,
     /// What has been counted.
     pub stats: Stats,
     /// Name of the input that is being read.
@@ -91,6 +93,7 @@ impl Output {
             rejects: None,
             late: None,
             strict: false,
+            max_rejects: None,
             stats: Stats::default(),
             source: Arc::from("stdin"),
             line_number: 0,
@@ -215,7 +218,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Fails under `--strict`, or if the reject file cannot be written.
+    /// Fails under `--strict`, if these are too many, or if the reject file cannot be written.
     #[cold]
     pub fn reject(
         &mut self,
@@ -250,7 +253,7 @@ impl Output {
             }
             _ => {}
         }
-        Ok(())
+        self.max_rejects.map_or(Ok(()), |most| most.check(&self.stats))
     }
 }
 
