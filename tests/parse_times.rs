@@ -110,7 +110,7 @@ fn records_without_a_time() {
 
     let (ran, stats) = PARSE.run_counting(&["--stamp"], input);
     assert_eq!(times(&ran).len(), 4);
-    assert!(times(&ran).iter().all(|time| *time > "2025-01-01".to_owned()), "{ran}");
+    assert!(times(&ran).iter().all(|time| time.as_str() > "2025-01-01"), "{ran}");
     assert_eq!(stats["rejected"], json!({"bad_timestamp": 1}));
 
     let (_, stats) = PARSE.run_counting(&[], input);

@@ -408,3 +408,7 @@ fn write_cast(
 #[cfg(test)]
 #[path = "json_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "json_oracle_tests.rs"]
+mod oracle_tests;

@@ -97,13 +97,12 @@ impl Calendar {
         if time.hour > 23 || time.minute > 59 || time.second > 60 {
             return None;
         }
-        let year = match time.year {
-            Some(year) => year,
-            None => {
-                let zone = &mut self.zone;
-                let instant = |year| seconds(&time, year, zone);
-                self.years.choose((time.month, time.day), instant)?
-            }
+        let year = if let Some(year) = time.year {
+            year
+        } else {
+            let zone = &mut self.zone;
+            let instant = |year| seconds(&time, year, zone);
+            self.years.choose((time.month, time.day), instant)?
         };
         let micros = seconds(&time, year, &mut self.zone)?.checked_mul(SECOND)?;
         let nanos = (time.nanos % 1_000) as u16;

@@ -116,13 +116,11 @@ fn reading(parsed: &Parsed, nanos: Option<u32>, offset: Option<i32>) -> Option<R
 /// Year, month and day. A weekday counts only where the format counts weeks:
 /// elsewhere a wrong one is tolerated.
 fn date(parsed: &Parsed) -> Option<(Option<i32>, u32, u32)> {
-    match (parsed.month(), parsed.day()) {
-        (Some(month), Some(day)) => Some((year(parsed), month, day)),
-        _ => {
-            let date: NaiveDate = parsed.to_naive_date().ok()?;
-            Some((Some(date.year()), date.month(), date.day()))
-        }
+    if let (Some(month), Some(day)) = (parsed.month(), parsed.day()) {
+        return Some((year(parsed), month, day));
     }
+    let date: NaiveDate = parsed.to_naive_date().ok()?;
+    Some((Some(date.year()), date.month(), date.day()))
 }
 
 /// A year of two digits is of 1969 to 2068, as POSIX has it.
