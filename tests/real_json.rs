@@ -128,10 +128,9 @@ fn wrapped(text: &[u8]) -> Vec<u8> {
 #[test]
 fn the_json_test_suite() {
     for (id, text, valid) in cases("jsontestsuite.jsonl") {
-        let lines = text.iter().filter(|byte| **byte == b'\n').count();
         if valid == Some(false) {
             assert_eq!(passed(&text), 0, "{id}");
-        } else if text.starts_with(b"{") && lines == 0 {
+        } else if text.starts_with(b"{") && !text.contains(&b'\n') {
             assert_eq!(passed(&text), 1, "{id}");
         }
     }
