@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use highwater_core::detect::{Detect, REFERENCE, select_rules};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
 use highwater_core::stage::{Format, Ingest, Parse};
-use highwater_core::stream::{Operator, Output};
+use highwater_core::stream::{Operator, Output, Place, PlaceKind};
+use highwater_core::time::Timestamp;
 use proptest::prelude::*;
 use support::{feed, restored, rows, window};
 
@@ -107,6 +108,22 @@ proptest! {
     fn stateless_stages_resume(input in logs(), cut in any::<prop::sample::Index>()) {
         check(Ingest::default, &input, cut)?;
         check(|| Parse::new(Format::Auto), &input, cut)?;
+    }
+
+    #[test]
+    fn years_resume(days in prop::collection::vec(0_i64..365, 0..40), cut in any::<prop::sample::Index>()) {
+        let day = |day| {
+            let time = chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap();
+            time.format("{\"time\":\"%b %e %H:%M:%S\"}\n").to_string()
+        };
+        let input: String = days.into_iter().map(day).collect();
+        let parse = || {
+            let mut parse = Parse::new(Format::Auto);
+            let modified = Some(Timestamp::from_micros(1_757_635_200_000_000));
+            parse.on_place(&Place { modified, ..Place::new("log", PlaceKind::File) });
+            parse
+        };
+        check(parse, &input, cut)?;
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, IoArgs, Run};
+use highwater_core::cli::{self, IoArgs, Run, TimeArgs};
 use highwater_core::stage::{Format, Parse};
 
 /// Bring log lines into normal form
@@ -17,7 +17,8 @@ use highwater_core::stage::{Format, Parse};
 #[command(name = "parse", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   parse --format nginx /var/log/nginx/access.log | window --query error_rate
-  tail -F app.json | parse --rejects bad.ndjson | jq .message")]
+  tail -F app.json | parse --rejects bad.ndjson | jq .message
+  parse --time-field created_at --time-format '%d.%m.%Y %H:%M:%S' --tz Europe/Berlin app.json")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;
     /// - or nothing is stdin
@@ -27,6 +28,9 @@ struct Args {
     /// What the lines are
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: FormatName,
+
+    #[command(flatten)]
+    times: TimeArgs,
 
     #[command(flatten)]
     io: IoArgs,
@@ -57,7 +61,8 @@ impl From<FormatName> for Format {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let mut parse = Parse::new(args.format.into());
+        let mut parse =
+            Parse::new(args.format.into()).with_times(args.times.calendar(), &args.times.options());
         Run::new("parse", &args.io).files(&args.files).drive(&mut parse)
     })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::stream::MaxRejects;
 use crate::time::TimeDelta;
 
 /// Options of every stage that reads records.
@@ -17,6 +18,11 @@ pub struct IoArgs {
     /// End with exit code 1 at the first line that has to be rejected
     #[arg(long)]
     pub strict: bool,
+
+    /// End with exit code 1 once more than N lines were rejected, or at the end of the input if
+    /// more than N% were
+    #[arg(long, value_name = "N|N%")]
+    pub max_rejects: Option<MaxRejects>,
 
     /// Reject lines longer than this, such as 4096 or 64MiB
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]

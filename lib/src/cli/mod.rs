@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod signals;
 mod textfile;
+mod times;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -22,6 +23,7 @@ pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
 pub use run::Run;
 pub use textfile::Textfile;
+pub use times::TimeArgs;
 
 /// A command line that asks for something impossible: exit code 2.
 #[derive(Debug, thiserror::Error)]

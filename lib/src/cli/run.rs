@@ -112,7 +112,8 @@ impl<'a> Run<'a> {
     /// # Errors
     ///
     /// Fails if a file cannot be opened, input or output fails, a line was
-    /// rejected under `--strict`, or every line was rejected. A reader of
+    /// rejected under `--strict`, more lines than `--max-rejects` were, or every
+    /// line was. A reader of
     /// stdout that has seen enough is no error.
     pub fn drive(self, operator: &mut dyn Operator) -> anyhow::Result<()> {
         let stdin = [PathBuf::from("-")];
@@ -138,6 +139,7 @@ impl<'a> Run<'a> {
         }
         let mut out = Output::new(self.format.sink(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
+        out.max_rejects = self.io.max_rejects;
         out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
         out.late = self.late.map(side_file).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
@@ -160,6 +162,9 @@ impl<'a> Run<'a> {
             return Err(error.into());
         }
         report.close(&stats)?;
+        if let Some(most) = self.io.max_rejects {
+            most.check_end(&stats)?;
+        }
         anyhow::ensure!(
             stats.records_in == 0 || stats.rejected() < stats.records_in,
             "every line was rejected"

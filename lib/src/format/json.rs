@@ -4,10 +4,11 @@
 //! order, each with its type; its other fields follow. A record that already
 //! is passes through byte for byte.
 
-use crate::line::{
-    Field, Kind, Member, Projection, Reason, ScanError, Scanner, json, read_instant,
-};
-use crate::time::{TimeReader, Timestamp, is_normal_form};
+use std::ops::Range;
+
+use super::time_options::{TimeOptions, Untimed, time_like};
+use crate::line::{Field, Kind, Member, Projection, Reason, ScanError, Scanner, json};
+use crate::time::{Calendar, TimeReader, Timestamp, is_normal_form};
 
 /// The fields of a normalised record, first of all others and in this order.
 pub(crate) const NAMES: [&str; 10] = [
@@ -52,24 +53,36 @@ pub enum Normalized<'a> {
 }
 
 /// Why a record has no normal form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
     /// It is no JSON object.
     #[error(transparent)]
     Scan(#[from] ScanError),
     /// It has no time, or null.
-    #[error("none of timestamp, @timestamp, time, ts, t, date")]
-    NoTimestamp,
+    #[error("{}", no_timestamp(.wanted, .found.as_deref()))]
+    NoTimestamp {
+        /// The names of the fields that could have held it.
+        wanted: String,
+        /// Another field that looks like a time.
+        found: Option<String>,
+    },
     /// Its time cannot be read.
-    #[error("no time that can be read in {}", ALIASES[0].1.get(.slot.wrapping_sub(1)).unwrap_or(&NAMES[0]))]
+    #[error("no time that can be read in {field}")]
     BadTimestamp {
-        /// Which of the names of the time it is in: 0 is `timestamp`.
-        slot: usize,
+        /// The field that should hold it.
+        field: String,
     },
     /// `@raw` is no string, or wraps a record with a reserved key.
     #[error("@raw is no string, or holds a key that belongs to the stream")]
     BadRaw,
+}
+
+fn no_timestamp(wanted: &str, found: Option<&str>) -> String {
+    match found {
+        Some(found) => format!("found {found}: add --time-field {found}"),
+        None => format!("no {wanted}; --keep-untimed or --stamp lets the record pass"),
+    }
 }
 
 impl JsonError {
@@ -77,7 +90,7 @@ impl JsonError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Scan(error) => error.reason,
-            Self::NoTimestamp => Reason::NoTimestamp,
+            Self::NoTimestamp { .. } => Reason::NoTimestamp,
             Self::BadTimestamp { .. } => Reason::BadTimestamp,
             Self::BadRaw => Reason::ReservedKey,
         }
@@ -88,7 +101,9 @@ impl JsonError {
 #[derive(Debug)]
 pub struct JsonRecords {
     scanner: Scanner,
+    /// Of times in normal form.
     time: TimeReader,
+    untimed: Untimed,
     /// Slots of the names under which each field of [`NAMES`] is looked for.
     sources: [Vec<usize>; NAMES.len()],
     raw: usize,
@@ -100,15 +115,26 @@ pub struct JsonRecords {
 
 impl Default for JsonRecords {
     fn default() -> Self {
+        Self::new(&TimeOptions::default())
+    }
+}
+
+impl JsonRecords {
+    /// For records whose time is where `times` says.
+    pub fn new(times: &TimeOptions) -> Self {
         let mut projection = Projection::from_iter(NAMES);
         let mut sources = std::array::from_fn(|slot| vec![slot]);
         for (slot, names) in ALIASES {
             sources[slot].extend(names.iter().map(|name| projection.add(name)));
         }
+        if let Some(field) = &times.field {
+            sources[TIMESTAMP] = vec![projection.add(field)];
+        }
         let (raw, source) = (projection.add("@raw"), projection.add("@source"));
         Self {
             scanner: Scanner::new(projection).with_members(),
             time: TimeReader::default(),
+            untimed: times.untimed,
             sources,
             raw,
             source,
@@ -116,9 +142,7 @@ impl Default for JsonRecords {
             casts_failed: 0,
         }
     }
-}
 
-impl JsonRecords {
     /// Brings one line into normal form, appending it to `out` if it has to be
     /// written anew, or takes the text out of its `@raw`.
     ///
@@ -129,6 +153,7 @@ impl JsonRecords {
     pub fn normalize<'a>(
         &'a mut self,
         line: &'a [u8],
+        calendar: &mut Calendar,
         out: &mut Vec<u8>,
     ) -> Result<Normalized<'a>, JsonError> {
         self.scanner.scan(line)?;
@@ -139,7 +164,7 @@ impl JsonRecords {
         if self.is_normal(line) {
             return Ok(Normalized::AsIs);
         }
-        let time = self.timestamp(line)?;
+        let time = self.timestamp(line, calendar)?;
         self.rewrite(line, None, time, out);
         Ok(Normalized::Rewritten)
     }
@@ -154,6 +179,7 @@ impl JsonRecords {
         &mut self,
         text: &[u8],
         source: Option<&[u8]>,
+        calendar: &mut Calendar,
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
         self.scanner.scan(text)?;
@@ -161,7 +187,7 @@ impl JsonRecords {
         if reserved.into_iter().any(|slot| self.scanner.field(slot).is_present()) {
             return Err(JsonError::BadRaw);
         }
-        let time = self.timestamp(text)?;
+        let time = self.timestamp(text, calendar)?;
         self.rewrite(text, source, time, out);
         Ok(())
     }
@@ -181,6 +207,14 @@ impl JsonRecords {
     #[inline]
     fn is_normal(&mut self, line: &[u8]) -> bool {
         let mut members = self.scanner.members();
+        // Normalising has put the time where it belongs; a record that still
+        // has the field that it was to come from has not been here yet.
+        if let [slot] = self.sources[TIMESTAMP][..]
+            && slot != TIMESTAMP
+            && self.scanner.field(slot).is_present()
+        {
+            return false;
+        }
         if let [Member { slot: Some(slot), .. }, rest @ ..] = members
             && usize::from(*slot) == self.source
         {
@@ -210,9 +244,13 @@ impl JsonRecords {
             return false;
         }
         let time = self.scanner.field(TIMESTAMP);
-        time.kind == Kind::Str
-            && is_normal_form(time.inner(line))
-            && self.time.parse(time.inner(line)).is_some()
+        match time.kind {
+            Kind::Missing => self.untimed == Untimed::Keep,
+            Kind::Str => {
+                is_normal_form(time.inner(line)) && self.time.parse(time.inner(line)).is_some()
+            }
+            _ => false,
+        }
     }
 
     /// The field that holds a normalised field's value: the first of its names
@@ -224,15 +262,56 @@ impl JsonRecords {
         (index, self.scanner.field(sources[index]))
     }
 
-    fn timestamp(&mut self, line: &[u8]) -> Result<Timestamp, JsonError> {
-        let (slot, field) = self.find(TIMESTAMP);
-        if matches!(field.kind, Kind::Missing | Kind::Null) {
-            return Err(JsonError::NoTimestamp);
+    /// The record's time, or none for one that does without.
+    fn timestamp(
+        &mut self,
+        line: &[u8],
+        calendar: &mut Calendar,
+    ) -> Result<Option<Timestamp>, JsonError> {
+        let (index, field) = self.find(TIMESTAMP);
+        let time = match field.kind {
+            Kind::Missing | Kind::Null => return self.untimed(line, calendar),
+            Kind::Str => calendar.read(field.inner(line)),
+            Kind::Int | Kind::Float => calendar.read(field.text(line)),
+            Kind::EscapedStr => {
+                self.text.clear();
+                json::unescape(field.inner(line), &mut self.text);
+                calendar.read(&self.text)
+            }
+            _ => None,
+        };
+        match time {
+            Some(time) => Ok(Some(time)),
+            None => Err(JsonError::BadTimestamp { field: self.time_names(index..index + 1) }),
         }
-        read_instant(field, line, &mut self.time).ok_or(JsonError::BadTimestamp { slot })
     }
 
-    fn rewrite(&mut self, line: &[u8], source: Option<&[u8]>, time: Timestamp, out: &mut Vec<u8>) {
+    fn untimed(&self, line: &[u8], calendar: &Calendar) -> Result<Option<Timestamp>, JsonError> {
+        match self.untimed {
+            Untimed::Keep => Ok(None),
+            Untimed::Stamp => Ok(Some(calendar.now())),
+            Untimed::Reject => Err(JsonError::NoTimestamp {
+                wanted: self.time_names(0..self.sources[TIMESTAMP].len()),
+                found: time_like(line),
+            }),
+        }
+    }
+
+    /// Some of the names of fields that may hold the time.
+    #[cold]
+    fn time_names(&self, range: Range<usize>) -> String {
+        let name = |slot: &usize| String::from_utf8_lossy(self.scanner.projection().name(*slot));
+        self.sources[TIMESTAMP][range].iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn rewrite(
+        &mut self,
+        line: &[u8],
+        source: Option<&[u8]>,
+        time: Option<Timestamp>,
+        out: &mut Vec<u8>,
+    ) {
+        let start = out.len();
         out.push(b'{');
         let own = self.scanner.field(self.source);
         if let Some(source) = source.or_else(|| own.is_present().then(|| own.text(line))) {
@@ -240,21 +319,24 @@ impl JsonRecords {
             out.extend_from_slice(source);
             out.push(b',');
         }
-        out.extend_from_slice(b"\"timestamp\":\"");
-        time.write(out);
-        out.push(b'"');
+        if let Some(time) = time {
+            out.extend_from_slice(b"\"timestamp\":\"");
+            time.write(out);
+            out.extend_from_slice(b"\",");
+        }
         let mut taken = [0; NAMES.len()];
         taken[TIMESTAMP] = self.sources[TIMESTAMP][self.find(TIMESTAMP).0];
         for (slot, name) in NAMES.iter().enumerate().skip(1) {
             let (index, field) = self.find(slot);
             taken[slot] = self.sources[slot][index];
             if field.is_present() {
-                out.extend_from_slice(b",\"");
+                out.push(b'"');
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(b"\":");
                 if !write_cast(slot, field, line, &mut self.text, out) {
                     self.casts_failed += 1;
                 }
+                out.push(b',');
             }
         }
         for member in self.scanner.members() {
@@ -263,9 +345,13 @@ impl JsonRecords {
                 slot < NAMES.len() || slot == self.source || taken.contains(&slot)
             });
             if !written {
-                out.push(b',');
                 out.extend_from_slice(&line[member.key as usize..member.value.end as usize]);
+                out.push(b',');
             }
+        }
+        // The comma behind the last member, if there is one.
+        if out.len() > start + 1 {
+            out.pop();
         }
         out.push(b'}');
     }
@@ -320,110 +406,9 @@ fn write_cast(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "json_tests.rs"]
+mod tests;
 
-    fn normalize(line: &str) -> Result<String, JsonError> {
-        let mut out = Vec::new();
-        let mut records = JsonRecords::default();
-        Ok(match records.normalize(line.as_bytes(), &mut out)? {
-            Normalized::AsIs => "as is".to_owned(),
-            Normalized::Rewritten => String::from_utf8(out).unwrap(),
-            Normalized::Text { text, source } => format!(
-                "{} from {}",
-                String::from_utf8_lossy(text),
-                source.map_or("nowhere".into(), String::from_utf8_lossy)
-            ),
-        })
-    }
-
-    #[test]
-    fn what_is_in_normal_form_stays() {
-        for line in [
-            r#"{"timestamp":"2025-09-12T00:00:00.000Z"}"#,
-            r#"{"timestamp":"2025-09-12T00:00:00.123456Z","level":null,"x":[1, 2]}"#,
-            r#" { "timestamp" : "2025-09-12T00:00:00.000Z" , "status_code":200, "time":5 } "#,
-            r#"{"@source":{"path":"a","offset":0},"timestamp":"2025-09-12T00:00:00.000Z","response_time":1}"#,
-            r#"{"timestamp":"2025-09-12T00:00:00.000Z","level":"INFO","severity":3}"#,
-        ] {
-            assert_eq!(normalize(line).unwrap(), "as is", "{line}");
-        }
-    }
-
-    #[test]
-    fn the_rest_is_brought_there() {
-        const T: &str = r#""timestamp":"2025-09-12T00:00:00.000Z""#;
-        for (line, expected) in [
-            // Order, names and spellings of the time.
-            (r#"{"a":1,"timestamp":"2025-09-12T00:00:00Z"}"#, r#"{<T>,"a":1}"#),
-            (r#"{"@timestamp":"2025-09-12T02:00:00+02:00","a":1}"#, r#"{<T>,"a":1}"#),
-            (r#"{"time":1757635200,"t":7}"#, r#"{<T>,"t":7}"#),
-            (r#"{"ts":"1757635200000"}"#, r"{<T>}"),
-            (r#"{"date":"2025-09-12 00:00:00"}"#, r"{<T>}"),
-            // First of several names; the others stay.
-            (
-                r#"{"severity":3,"lvl":"WARN","ts":1757635200}"#,
-                r#"{<T>,"level":"WARN","severity":3}"#,
-            ),
-            (
-                r#"{"log":{"level":"info"},"ts":1757635200}"#,
-                r#"{<T>,"level":"info","log":{"level":"info"}}"#,
-            ),
-            (
-                r#"{"log.level":"info","log":{"level":"x"},"ts":1757635200}"#,
-                r#"{<T>,"level":"info","log":{"level":"x"}}"#,
-            ),
-            (r#"{"msg":"hi","timestamp":1757635200}"#, r#"{<T>,"message":"hi"}"#),
-            // Types.
-            (
-                r#"{"timestamp":1757635200,"status_code":"200","response_time":"0.50"}"#,
-                r#"{<T>,"response_time":0.50,"status_code":200}"#,
-            ),
-            (r#"{"timestamp":1757635200,"status_code":200.0}"#, r#"{<T>,"status_code":200}"#),
-            (
-                r#"{"timestamp":1757635200,"status_code":"abc","response_time":true}"#,
-                r#"{<T>,"response_time":null,"status_code":null}"#,
-            ),
-            (
-                r#"{"timestamp":1757635200,"user_id":17,"message":{"a":"b"}}"#,
-                r#"{<T>,"message":"{\"a\":\"b\"}","user_id":"17"}"#,
-            ),
-            // All copies of a key are replaced, the last one wins; others stay.
-            (r#"{"timestamp":0,"x":1,"x":2,"timestamp":1757635200}"#, r#"{<T>,"x":1,"x":2}"#),
-            (r#"{"level":"a","timestamp":1757635200,"level":"b"}"#, r#"{<T>,"level":"b"}"#),
-            // Provenance comes first.
-            (
-                r#"{"a":1,"@source":{"path":"p"},"timestamp":1757635200}"#,
-                r#"{"@source":{"path":"p"},<T>,"a":1}"#,
-            ),
-        ] {
-            assert_eq!(normalize(line).unwrap(), expected.replace("<T>", T), "{line}");
-        }
-    }
-
-    #[test]
-    fn text_is_unwrapped() {
-        assert_eq!(normalize(r#"{"@raw":"a \"b\"\u0000"}"#).unwrap(), "a \"b\"\0 from nowhere");
-        assert_eq!(
-            normalize(r#"{"@source":{"path":"p"},"@raw":"x"}"#).unwrap(),
-            r#"x from {"path":"p"}"#
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_used() {
-        for (line, reason) in [
-            (r#"{"a":1}"#, Reason::NoTimestamp),
-            (r#"{"timestamp":null,"time":5}"#, Reason::NoTimestamp),
-            (r#"{"timestamp":"soon"}"#, Reason::BadTimestamp),
-            (r#"{"timestamp":"2025-02-30T00:00:00.000Z"}"#, Reason::BadTimestamp),
-            (r#"{"timestamp":{}}"#, Reason::BadTimestamp),
-            (r#"{"@raw":1}"#, Reason::ReservedKey),
-            (r#"{"a":"#, Reason::InvalidJson),
-        ] {
-            assert_eq!(normalize(line).unwrap_err().reason(), reason, "{line}");
-        }
-        let error = normalize(r#"{"ts":"soon"}"#).unwrap_err();
-        assert_eq!(error.to_string(), "no time that can be read in ts");
-    }
-}
+#[cfg(test)]
+#[path = "json_oracle_tests.rs"]
+mod oracle_tests;

@@ -8,9 +8,11 @@
 mod access;
 mod cursor;
 mod json;
+mod time_options;
 
 pub use access::AccessParser;
 pub use json::{JsonError, JsonRecords, Normalized};
+pub use time_options::{TimeOptions, Untimed};
 
 use crate::line::Reason;
 

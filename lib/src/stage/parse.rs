@@ -1,8 +1,11 @@
 //! `parse`: text and JSON become normalised records.
 
-use crate::format::{AccessParser, JsonRecords, Normalized};
+use crate::format::{AccessParser, JsonRecords, Normalized, TimeOptions};
 use crate::line::{Line, Reason};
-use crate::stream::{Operator, Output, StageError, Stats};
+use crate::stream::{
+    Operator, Output, Place, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
+};
+use crate::time::{Calendar, Timestamp};
 
 /// The formats of the lines that come in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub enum Format {
 #[derive(Debug)]
 pub struct Parse {
     format: Format,
+    calendar: Calendar,
     json: JsonRecords,
     access: AccessParser,
     /// A text line taken out of its `@raw`, and the value of its `@source`.
@@ -39,7 +43,22 @@ impl Parse {
             Format::Apache => AccessParser::apache(),
             Format::Nginx => AccessParser::nginx(),
         };
-        Self { format, json: JsonRecords::default(), access, text: Vec::new(), source: None }
+        Self {
+            format,
+            calendar: Calendar::default(),
+            json: JsonRecords::default(),
+            access,
+            text: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// Reads times by this calendar, where `times` says.
+    #[must_use]
+    pub fn with_times(mut self, calendar: Calendar, times: &TimeOptions) -> Self {
+        self.calendar = calendar;
+        self.json = JsonRecords::new(times);
+        self
     }
 
     /// Parses a line that looks like JSON: a record, or wrapped text.
@@ -49,7 +68,7 @@ impl Parse {
             return out.reject(Reason::InvalidUtf8, "not UTF-8", line);
         }
         let start = out.row().len();
-        match self.json.normalize(line.bytes, out.row()) {
+        match self.json.normalize(line.bytes, &mut self.calendar, out.row()) {
             Ok(Normalized::Text { text, source }) => {
                 self.text.clear();
                 self.text.extend_from_slice(text);
@@ -66,7 +85,8 @@ impl Parse {
         let text = std::mem::take(&mut self.text);
         let source = self.source.take();
         let result = if self.is_json(&text) {
-            match self.json.normalize_unwrapped(&text, source.as_deref(), out.row()) {
+            let (calendar, row) = (&mut self.calendar, out.row());
+            match self.json.normalize_unwrapped(&text, source.as_deref(), calendar, row) {
                 Ok(()) => out.finish_row(),
                 Err(error) => out.reject(error.reason(), error, line),
             }
@@ -115,7 +135,45 @@ impl Parse {
 }
 
 impl Operator for Parse {
+    fn on_place(&mut self, place: &Place) {
+        if place.line == 0 {
+            self.calendar.begin_source(place.modified);
+        }
+    }
+
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        self.parse(line, out)?;
+        if let Some(notice) = self.calendar.take_notice() {
+            out.message(&notice);
+        }
+        Ok(())
+    }
+
+    fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
+        self.calendar.set_now(now);
+        Ok(())
+    }
+
+    /// Not as a rule, but where times have no year the one before counts.
+    fn is_stateful(&self) -> bool {
+        false
+    }
+
+    fn snapshot(&self, state: &mut SnapshotWriter) {
+        self.calendar.snapshot(state);
+    }
+
+    fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        self.calendar.restore(state)
+    }
+
+    fn stats(&self, stats: &mut Stats) {
+        stats.casts_failed += self.json.casts_failed;
+    }
+}
+
+impl Parse {
+    fn parse(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
         // Wrapped text looks like JSON too, whatever format it is in.
         if self.format == Format::Json || line.bytes.trim_ascii_start().starts_with(b"{") {
             return self.json(line, out);
@@ -126,14 +184,6 @@ impl Operator for Parse {
             return self.text_line(text.as_bytes(), None, line, out);
         }
         self.text_line(line.bytes, None, line, out)
-    }
-
-    fn is_stateful(&self) -> bool {
-        false
-    }
-
-    fn stats(&self, stats: &mut Stats) {
-        stats.casts_failed += self.json.casts_failed;
     }
 }
 

@@ -97,6 +97,7 @@ impl Driver<'_> {
             match self.input.next()? {
                 Next::Place(place) => {
                     self.reader.begin(place.offset);
+                    self.operator.on_place(&place);
                     self.out.begin_source(place);
                     if let Some(outcome) = self.read_source()? {
                         return Ok(outcome);

@@ -4,6 +4,7 @@
 mod clock;
 mod driver;
 mod input;
+mod max_rejects;
 mod operator;
 mod origin;
 mod output;
@@ -12,6 +13,7 @@ mod stats;
 
 pub use driver::{Options, Outcome, drive};
 pub use input::{Event, Input, Next, Place, PlaceKind};
+pub use max_rejects::{MaxRejects, ParseMaxRejectsError};
 pub use operator::{Operator, StageError};
 pub use origin::Origin;
 pub use output::{Output, SideFile};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Output, RestoreError, SnapshotReader, SnapshotWriter, Stats};
+use super::{Output, Place, RestoreError, SnapshotReader, SnapshotWriter, Stats};
 use crate::line::{Control, Line};
 use crate::time::Timestamp;
 
@@ -26,6 +26,9 @@ pub trait Operator {
     /// Fails when `out` does. A record that cannot be used is given to
     /// [`Output::reject`] and passed over.
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError>;
+
+    /// The next lines come from `place`: its first ones, or more of it.
+    fn on_place(&mut self, _place: &Place) {}
 
     /// Acts on a control line. The driver forwards it afterwards.
     ///

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::StageError;
 use super::input::Place;
 use super::stats::Stats;
+use super::{MaxRejects, StageError};
 use crate::line::{Line, Reason, json};
 
 /// How errors name the standard output.
@@ -73,6 +73,8 @@ pub struct Output {
     pub late: Option<SideFile>,
     /// Whether the first reject ends the stage.
     pub strict: bool,
+    /// How many rejects are too many.
+    pub max_rejects: Option<MaxRejects>,
     /// What has been counted.
     pub stats: Stats,
     /// The input that is being read.
@@ -96,6 +98,7 @@ impl Output {
             rejects: None,
             late: None,
             strict: false,
+            max_rejects: None,
             stats: Stats::default(),
             place: Place::stdin(),
             line_number: 0,
@@ -243,7 +246,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Fails under `--strict`, or if the reject file cannot be written.
+    /// Fails under `--strict`, if these are too many, or if the reject file cannot be written.
     #[cold]
     pub fn reject(
         &mut self,
@@ -278,7 +281,7 @@ impl Output {
             }
             _ => {}
         }
-        Ok(())
+        self.max_rejects.map_or(Ok(()), |most| most.check(&self.stats))
     }
 }
 

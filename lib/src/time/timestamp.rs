@@ -73,6 +73,11 @@ impl Timestamp {
     fn from_epoch_nanos(nanos: i128) -> Option<Self> {
         let micros = i64::try_from(nanos.div_euclid(1_000)).ok()?;
         let nanos = nanos.rem_euclid(1_000) as u16;
+        Self::in_range(micros, nanos)
+    }
+
+    /// The instant, if it is within the years 0000 to 9999.
+    pub(super) fn in_range(micros: i64, nanos: u16) -> Option<Self> {
         RANGE.contains(&micros).then_some(Self { micros, nanos })
     }
 
@@ -83,7 +88,7 @@ impl Timestamp {
     /// For many times of one stream use [`TimeReader`], which is faster.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let minute = minute_start(text.first_chunk()?)?;
-        finish(minute, text)
+        finish(minute, text)?.in_utc()
     }
 
     /// Appends the time as RFC 3339 in UTC, with milliseconds, or with more
@@ -160,12 +165,44 @@ impl TimeReader {
     /// As [`Timestamp::parse`].
     #[inline]
     pub fn parse(&mut self, text: &[u8]) -> Option<Timestamp> {
+        self.read(text)?.in_utc()
+    }
+
+    /// As [`Timestamp::parse`], but says whether there was a zone.
+    #[inline]
+    pub(super) fn read(&mut self, text: &[u8]) -> Option<Spelled> {
         let prefix: &[u8; PREFIX] = text.first_chunk()?;
         if *prefix != self.prefix || self.minute.is_none() {
             self.minute = minute_start(prefix);
             self.prefix = *prefix;
         }
         finish(self.minute?, text)
+    }
+}
+
+/// A time as it was spelled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelled {
+    /// What the clock showed, in microseconds after it showed the beginning of
+    /// 1970.
+    pub(super) shown: i64,
+    /// The nanoseconds beyond.
+    nanos: u16,
+    /// Microseconds that the clock was ahead of UTC, if that was written.
+    pub(super) ahead: Option<i64>,
+}
+
+impl Spelled {
+    /// The instant, if a clock without a zone was this far ahead of UTC.
+    #[inline]
+    pub(super) fn at(self, ahead: i64) -> Option<Timestamp> {
+        let micros = self.shown - self.ahead.unwrap_or(ahead);
+        RANGE.contains(&micros).then_some(Timestamp { micros, nanos: self.nanos })
+    }
+
+    #[inline]
+    fn in_utc(self) -> Option<Timestamp> {
+        self.at(0)
     }
 }
 
@@ -188,7 +225,7 @@ fn minute_start(text: &[u8; PREFIX]) -> Option<i64> {
 
 /// Reads `:ss[.f][zone]` behind the minute.
 #[inline]
-fn finish(minute: i64, text: &[u8]) -> Option<Timestamp> {
+fn finish(minute: i64, text: &[u8]) -> Option<Spelled> {
     let [b':', tens, ones, rest @ ..] = &text[PREFIX..] else { return None };
     let second = two(*tens, *ones)?;
     // A leap second is the first moment of the next minute, as POSIX has it.
@@ -219,15 +256,18 @@ fn finish(minute: i64, text: &[u8]) -> Option<Timestamp> {
     };
     // Some write a blank in front of the zone.
     let zone = zone.strip_prefix(b" ").filter(|zone| !zone.is_empty()).unwrap_or(zone);
-    micros -= offset(zone)?;
-    RANGE.contains(&micros).then_some(Timestamp { micros, nanos })
+    let ahead = match zone {
+        [] => None,
+        zone => Some(i64::from(offset_seconds(zone)?) * SECOND),
+    };
+    Some(Spelled { shown: micros, nanos, ahead })
 }
 
-/// Microseconds that a zone is ahead of UTC; the empty zone is UTC.
+/// Seconds that a zone such as `Z`, `+09:00`, `-0330` or `+09` is ahead of UTC.
 #[inline]
-fn offset(zone: &[u8]) -> Option<i64> {
+pub(super) fn offset_seconds(zone: &[u8]) -> Option<i32> {
     let (sign, h, m) = match *zone {
-        [] | [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] => return Some(0),
         [sign @ (b'+' | b'-'), a, b, b':', c, d] | [sign @ (b'+' | b'-'), a, b, c, d] => {
             (sign, two(a, b)?, two(c, d)?)
         }
@@ -237,7 +277,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
     if h > 23 || m > 59 {
         return None;
     }
-    let ahead = (i64::from(h) * 60 + i64::from(m)) * MINUTE;
+    let ahead = (i32::from(h) * 60 + i32::from(m)) * 60;
     Some(if sign == b'-' { -ahead } else { ahead })
 }
 
