@@ -155,9 +155,7 @@ fn process<'a>(cursor: &mut Cursor<'a>) -> Result<Process<'a>, Mismatch> {
     let word = bracketed(cursor, "process", "a process in brackets")?;
     let word = &word[b"pid ".len()..];
     let read = || match memchr::memmem::find(word, b":tid ") {
-        Some(colon) => {
-            Some((Some(integer(&word[..colon])?), Some(integer(&word[colon + 5..])?)))
-        }
+        Some(colon) => Some((Some(integer(&word[..colon])?), Some(integer(&word[colon + 5..])?))),
         None => Some((Some(integer(word)?), None)),
     };
     read().ok_or(Mismatch::no_match(at + 5, "process", "numbers as in pid 7:tid 9"))

@@ -95,7 +95,8 @@ impl Name {
     /// Fails for one that belongs to the stream itself.
     #[inline]
     pub(super) fn new(names: &[u8], range: Range<usize>) -> Result<Self, Mismatch> {
-        const RESERVED: &str = "another name than @, @raw and @source, which the stream uses itself";
+        const RESERVED: &str =
+            "another name than @, @raw and @source, which the stream uses itself";
         let reserved = Mismatch {
             reason: Reason::ReservedKey,
             at: range.start,
@@ -192,9 +193,9 @@ impl Fields {
     fn is_written(&self, names: &[u8], name: &Name) -> bool {
         let Role::Normal { slot, rank } = name.role else { return false };
         rank == 0
-            || self.normal(usize::from(slot)).is_some_and(|(taken, _)| {
-                names[taken.range.clone()] == names[name.range.clone()]
-            })
+            || self
+                .normal(usize::from(slot))
+                .is_some_and(|(taken, _)| names[taken.range.clone()] == names[name.range.clone()])
     }
 
     fn time(&self, text: &[u8], calendar: &mut Calendar) -> Result<Option<Timestamp>, Mismatch> {

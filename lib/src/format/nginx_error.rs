@@ -194,7 +194,8 @@ fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// Which of [`QUOTED`] comes next, and the text behind its opening quote.
 fn named(text: &[u8]) -> Option<(usize, &[u8])> {
-    let find = |(index, (_, mark)): (usize, &(&str, &[u8]))| Some((index, text.strip_prefix(*mark)?));
+    let find =
+        |(index, (_, mark)): (usize, &(&str, &[u8]))| Some((index, text.strip_prefix(*mark)?));
     QUOTED.iter().enumerate().find_map(find)
 }
 

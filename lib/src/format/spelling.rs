@@ -100,7 +100,16 @@ fn clock(text: &[u8]) -> Option<(CivilTime, &[u8])> {
         [b'.' | b',', digits @ ..] => fraction(digits)?,
         rest => (0, rest),
     };
-    let date = CivilTime { year: None, month: 0, day: 0, hour: 0, minute: 0, second: 0, nanos: 0, offset: None };
+    let date = CivilTime {
+        year: None,
+        month: 0,
+        day: 0,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanos: 0,
+        offset: None,
+    };
     Some((CivilTime { hour, minute, second, nanos, ..date }, rest))
 }
 

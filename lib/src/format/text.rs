@@ -125,8 +125,11 @@ impl AutoParser {
         calendar: &mut Calendar,
         out: &mut Vec<u8>,
     ) -> Result<Parsed, Mismatch> {
-        let mut furthest =
-            Mismatch::no_match(0, "line", "an access log, error log, syslog or logfmt line, or JSON");
+        let mut furthest = Mismatch::no_match(
+            0,
+            "line",
+            "an access log, error log, syslog or logfmt line, or JSON",
+        );
         let reach = |mismatch: &Mismatch| (mismatch.reason == Reason::BadTimestamp, mismatch.at);
         for (index, parser) in self.parsers.iter_mut().enumerate() {
             if !may_be(parser, text) {
