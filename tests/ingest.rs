@@ -29,7 +29,8 @@ fn append(path: impl AsRef<Path>, text: &str) {
 }
 
 fn records(numbers: std::ops::Range<usize>) -> String {
-    numbers.map(|number| format!("{{\"n\":{number}}}\n")).collect()
+    let lines: Vec<String> = numbers.map(|number| format!("{{\"n\":{number}}}\n")).collect();
+    lines.concat()
 }
 
 /// Runs it to its end: exit code, records, control lines, messages.
@@ -86,12 +87,12 @@ fn heartbeats_begin_behind_start_and_come_without_input() {
     let mut last = String::new();
     let mut beats = 0;
     while beats < 4 {
-        let line = live.line();
-        if line == "{\"n\":0}" {
+        let said = live.line();
+        if said == "{\"n\":0}" {
             assert!(beats > 0, "the first heartbeat comes before the first record");
             continue;
         }
-        let heartbeat: Value = serde_json::from_str(&line).unwrap();
+        let heartbeat: Value = serde_json::from_str(&said).unwrap();
         assert_eq!(heartbeat["@"], "heartbeat");
         let at = heartbeat["at"].as_str().unwrap().to_owned();
         assert!(at > last, "{at} comes behind {last}");
@@ -208,12 +209,12 @@ fn killed_and_started_again() {
         let (_, lines, messages) = live.end();
         assert_eq!(messages, Vec::<String>::new());
         let mut last = safe;
-        for line in lines.iter().map(|line| serde_json::from_str::<Value>(line)) {
+        for read in lines.iter().map(|line| serde_json::from_str::<Value>(line)) {
             // The last line may have been cut by the kill.
-            let Ok(line) = line else { continue };
-            if line["@"] == "barrier" {
+            let Ok(json) = read else { continue };
+            if json["@"] == "barrier" {
                 safe = last;
-            } else if let Some(number) = line["n"].as_u64() {
+            } else if let Some(number) = json["n"].as_u64() {
                 let number = usize::try_from(number).unwrap();
                 assert!(number >= safe || round == 0, "{number} came again though it was safe");
                 *times.entry(number).or_default() += 1;
@@ -224,8 +225,8 @@ fn killed_and_started_again() {
     let live = Live::spawn(ingest(folder.path(), &args));
     assert!(live.line().starts_with("{\"@\":\"start\""));
     while times.len() < written {
-        let line: Value = serde_json::from_str(&live.line()).unwrap();
-        if let Some(number) = line["n"].as_u64() {
+        let json: Value = serde_json::from_str(&live.line()).unwrap();
+        if let Some(number) = json["n"].as_u64() {
             *times.entry(usize::try_from(number).unwrap()).or_default() += 1;
         }
     }

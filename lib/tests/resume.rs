@@ -11,8 +11,7 @@ use std::fmt::Write as _;
 use highwater_core::detect::{Detect, REFERENCE, select_rules};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
 use highwater_core::stage::{Format, Ingest, Parse};
-use highwater_core::stream::{Operator, Output, Place, PlaceKind};
-use highwater_core::time::Timestamp;
+use highwater_core::stream::{Operator, Output};
 use proptest::prelude::*;
 use support::{feed, restored, rows, window};
 
@@ -117,12 +116,7 @@ proptest! {
             time.format("{\"time\":\"%b %e %H:%M:%S\"}\n").to_string()
         };
         let input: String = days.into_iter().map(day).collect();
-        let parse = || {
-            let mut parse = Parse::new(Format::Auto);
-            let modified = Some(Timestamp::from_micros(1_757_635_200_000_000));
-            parse.on_place(&Place { modified, ..Place::new("log", PlaceKind::File) });
-            parse
-        };
+        let parse = || Parse::new(Format::Auto);
         check(parse, &input, cut)?;
     }
 

@@ -4,19 +4,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, IoArgs, Run, TimeArgs};
+use highwater_core::cli::{self, IoArgs, Run, TimeArgs, UsageError};
+use highwater_core::format::{CsvParser, PatternParser};
 use highwater_core::stage::{Format, Parse};
 
 /// Bring log lines into normal form
 ///
-/// Reads JSON records and access log lines of Apache and nginx, plain or as `ingest` wrote them,
-/// and writes JSON records that begin with timestamp, level, service, message, `ip_address`,
+/// Reads JSON records, access and error logs of Apache and nginx, syslog, logfmt, CSV, and what a
+/// pattern describes, plain, as `ingest` wrote them or as a container runtime did (CRI, Docker's
+/// json-file), and writes JSON records that begin with timestamp, level, service, message, `ip_address`,
 /// `user_id`, `request_id`, `response_time`, `status_code` and `error_code`, as far as the line has them.
 /// Times come out in UTC. A record already in that form passes through byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "parse", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   parse --format nginx /var/log/nginx/access.log | window --query error_rate
+  parse --format regex --pattern '^(?<time>\\S+) (?<level>[A-Z]+) (?<message>.*)' app.log
   tail -F app.json | parse --rejects bad.ndjson | jq .message
   parse --time-field created_at --time-format '%d.%m.%Y %H:%M:%S' --tz Europe/Berlin app.json")]
 struct Args {
@@ -29,6 +32,20 @@ struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: FormatName,
 
+    /// Regular expression for --format regex; its named groups, as in (?<level>[A-Z]+), are the
+    /// fields
+    #[arg(long, value_name = "REGEX", required_if_eq("format", "regex"))]
+    pattern: Option<String>,
+
+    /// Names of the columns for --format csv, written as its header would be; without it, the
+    /// first line is the header
+    #[arg(long, value_name = "NAMES")]
+    columns: Option<String>,
+
+    /// What stands between the columns of CSV, one character, or \\t for a tab
+    #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = delimiter)]
+    delimiter: u8,
+
     #[command(flatten)]
     times: TimeArgs,
 
@@ -36,33 +53,73 @@ struct Args {
     io: IoArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// Reads the delimiter of CSV.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [b'"' | b'\n' | b'\r'] => Err("a quote or a line break cannot be one".to_owned()),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("expected one ASCII character, or \\t for a tab".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// JSON where a line begins with {, else an access log line
+    /// JSON where a line begins with {, else an access log, error log, syslog or logfmt line
     Auto,
     /// JSON records; the time may be called timestamp, @timestamp, time, ts, t or date
     Json,
     /// Apache access logs: common, combined, `vhost_combined`
     Apache,
+    /// Apache error logs, of 2.2 and 2.4
+    ApacheError,
     /// nginx access logs: combined, and what is often added behind it
     Nginx,
+    /// nginx error logs
+    NginxError,
+    /// key=value pairs; names as in json
+    Logfmt,
+    /// Syslog as in RFC 3164 (also without priority) and RFC 5424
+    Syslog,
+    /// Comma-separated values, a record a line; names as in json
+    Csv,
+    /// Lines that --pattern describes; names as in json
+    Regex,
+    /// Any text: a record {"word":…} for each word, without a time
+    Words,
 }
 
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Auto => Self::Auto,
-            FormatName::Json => Self::Json,
-            FormatName::Apache => Self::Apache,
-            FormatName::Nginx => Self::Nginx,
-        }
+impl Args {
+    /// The format with what belongs to it.
+    fn format(&self) -> Result<Format, UsageError> {
+        Ok(match self.format {
+            FormatName::Auto => Format::Auto,
+            FormatName::Json => Format::Json,
+            FormatName::Apache => Format::Apache,
+            FormatName::ApacheError => Format::ApacheError,
+            FormatName::Nginx => Format::Nginx,
+            FormatName::NginxError => Format::NginxError,
+            FormatName::Logfmt => Format::Logfmt,
+            FormatName::Syslog => Format::Syslog,
+            FormatName::Csv => Format::Csv(match &self.columns {
+                Some(columns) => CsvParser::with_columns(self.delimiter, columns)
+                    .map_err(|error| UsageError(format!("--columns {columns:?}: {error}")))?,
+                None => CsvParser::with_header(self.delimiter),
+            }),
+            FormatName::Regex => {
+                let pattern = self.pattern.as_deref().unwrap_or_default();
+                let parser = PatternParser::new(pattern);
+                Format::Regex(parser.map_err(|error| UsageError(format!("--pattern: {error}")))?)
+            }
+            FormatName::Words => Format::Words,
+        })
     }
 }
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let mut parse =
-            Parse::new(args.format.into()).with_times(args.times.calendar(), &args.times.options());
+            Parse::new(args.format()?).with_times(args.times.calendar(), &args.times.options());
         Run::new("parse", &args.io).files(&args.files).drive(&mut parse)
     })
 }

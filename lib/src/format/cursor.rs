@@ -111,6 +111,21 @@ pub(super) fn find_quote(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
+/// The first quote at or after `at` that is not doubled, and whether there are
+/// doubled ones before it.
+#[inline]
+pub(super) fn find_doubled_quote(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut doubled = false;
+    loop {
+        at += memchr::memchr(b'"', text.get(at..)?)?;
+        if text.get(at + 1) != Some(&b'"') {
+            return Some((at, doubled));
+        }
+        doubled = true;
+        at += 2;
+    }
+}
+
 /// Text as a server wrote it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'a> {
@@ -178,6 +193,26 @@ fn write_unescaped(mut raw: &[u8], out: &mut Vec<u8>) {
     }
     json::write_escaped(raw, out);
     out.push(b'"');
+}
+
+/// The same number as JSON spells it, if it is one of up to 18 digits.
+#[inline]
+pub(super) fn integer(word: &[u8]) -> Option<&[u8]> {
+    if !(1..=18).contains(&word.len()) || !word.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let zeros = word[..word.len() - 1].iter().take_while(|digit| **digit == b'0').count();
+    Some(&word[zeros..])
+}
+
+/// The text without blanks and a carriage return at its end.
+#[inline]
+pub(super) fn trim_end(text: &[u8]) -> &[u8] {
+    let mut end = text.len();
+    while end > 0 && matches!(text[end - 1], b' ' | b'\t' | b'\r') {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// For each byte whether it is an ASCII letter, a digit or one of `marks`.

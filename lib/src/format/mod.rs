@@ -6,15 +6,49 @@
 //! their format.
 
 mod access;
+mod apache_error;
+mod container;
+mod csv;
 mod cursor;
+mod fields;
 mod json;
+mod logfmt;
+mod members;
+mod nginx_error;
+mod pattern;
+mod spelling;
+mod structured_data;
+mod syslog;
+mod text;
 mod time_options;
 
 pub use access::AccessParser;
+pub use apache_error::ApacheErrorParser;
+pub use container::{Containers, Unwrapped};
+pub use csv::CsvParser;
 pub use json::{JsonError, JsonRecords, Normalized};
+pub use logfmt::LogfmtParser;
+pub use nginx_error::NginxErrorParser;
+pub use pattern::{PatternError, PatternParser};
+pub use syslog::SyslogParser;
+pub use text::{AutoParser, TextParser};
 pub use time_options::{TimeOptions, Untimed};
 
+use json::NAMES;
+
 use crate::line::Reason;
+
+/// What a parser of text made of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A record that begins with its `timestamp`.
+    Timed,
+    /// A record without a time.
+    Untimed,
+    /// No record: a line that says how to read the others, such as the header
+    /// of CSV.
+    Header,
+}
 
 /// Why a line is not in the format: what was expected, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

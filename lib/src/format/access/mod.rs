@@ -9,7 +9,7 @@ mod write;
 use std::ops::Range;
 
 use super::Mismatch;
-use super::cursor::{Cursor, Text, find_quote};
+use super::cursor::{Cursor, Text, find_quote, integer, trim_end};
 use head::Head;
 use tail::{Tail, end_of_word};
 use time::ClockReader;
@@ -237,7 +237,7 @@ fn number<'a>(
 fn status(word: &[u8]) -> Option<&[u8]> {
     match word {
         [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] | b"0" => Some(word),
-        [_, _, _] => without_leading_zeros(word),
+        [_, _, _] => integer(word),
         b"-" => Some(b"null"),
         _ => None,
     }
@@ -251,27 +251,8 @@ fn size(word: &[u8]) -> Option<&[u8]> {
         [b'-', b'1'..=b'9', digits @ ..] if digits.len() < 18 => {
             digits.iter().all(u8::is_ascii_digit).then_some(word)
         }
-        word => without_leading_zeros(word),
+        word => integer(word),
     }
-}
-
-/// The same number as JSON spells it, if it is one of up to 18 digits.
-#[inline]
-fn without_leading_zeros(word: &[u8]) -> Option<&[u8]> {
-    if !(1..=18).contains(&word.len()) || !word.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let zeros = word[..word.len() - 1].iter().take_while(|digit| **digit == b'0').count();
-    Some(&word[zeros..])
-}
-
-#[inline]
-fn trim_end(text: &[u8]) -> &[u8] {
-    let mut end = text.len();
-    while end > 0 && matches!(text[end - 1], b' ' | b'\t' | b'\r') {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

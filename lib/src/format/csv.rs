@@ -1,0 +1,135 @@
+//! Comma-separated values, a record a line.
+
+use super::cursor::find_doubled_quote;
+use super::fields::{Fields, Name, Spelling, Value};
+use super::{Mismatch, Parsed};
+use crate::time::Calendar;
+
+/// Reads lines of CSV.
+///
+/// The columns are those of the first line, unless they are given; a line that
+/// repeats this header, as the next of several files does, is a header too.
+/// Names, their aliases and types are those of JSON records; all else is
+/// text. An empty field is an empty string, or `null` where a number should
+/// be.
+///
+/// A field in quotes may hold delimiters and doubled quotes, but no line break:
+/// a record is a line.
+///
+/// Source: RFC 4180.
+#[derive(Debug)]
+pub struct CsvParser {
+    delimiter: u8,
+    /// Names of the columns, one behind the other, and where each lies.
+    names: Vec<u8>,
+    columns: Vec<Name>,
+    /// The header line, if the columns were read from one.
+    header: Vec<u8>,
+    fields: Fields,
+}
+
+impl CsvParser {
+    /// A parser of lines with this delimiter, whose first line is a header.
+    pub fn with_header(delimiter: u8) -> Self {
+        let (names, header, columns) = (Vec::new(), Vec::new(), Vec::new());
+        Self { delimiter, names, columns, header, fields: Fields::default() }
+    }
+
+    /// A parser of lines with these columns, written as a header would be.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they are no header: a quote is not closed, a name is empty, or
+    /// belongs to the stream itself.
+    pub fn with_columns(delimiter: u8, columns: &str) -> Result<Self, Mismatch> {
+        let mut parser = Self::with_header(delimiter);
+        parser.read_header(columns.as_bytes())?;
+        parser.header.clear();
+        Ok(parser)
+    }
+
+    /// Appends the members of the line's record, without braces.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first mistake, read from left to right, and leaves `out` as
+    /// it was.
+    pub fn parse(
+        &mut self,
+        text: &[u8],
+        calendar: &mut Calendar,
+        out: &mut Vec<u8>,
+    ) -> Result<Parsed, Mismatch> {
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if self.columns.is_empty() {
+            self.read_header(text)?;
+            return Ok(Parsed::Header);
+        }
+        if text == self.header {
+            return Ok(Parsed::Header);
+        }
+        self.fields.clear();
+        let mut columns = self.columns.iter();
+        let mut at = Some(0);
+        while let Some(start) = at {
+            let (value, next) = field(text, start, self.delimiter)?;
+            let name = columns.next().ok_or(Mismatch::no_match(start, "record", FEWER))?;
+            self.fields.push(name.clone(), value);
+            at = next;
+        }
+        if columns.next().is_some() {
+            return Err(Mismatch::no_match(text.len(), "record", MORE));
+        }
+        self.fields.write(&self.names, text, calendar, out)
+    }
+
+    /// Values that could not be cast, over all lines.
+    pub fn casts_failed(&self) -> u64 {
+        self.fields.casts_failed
+    }
+
+    fn read_header(&mut self, text: &[u8]) -> Result<(), Mismatch> {
+        let bom = "\u{feff}".as_bytes();
+        let line = text.strip_prefix(bom).unwrap_or(text);
+        let (mut names, mut columns) = (Vec::new(), Vec::new());
+        let mut at = Some(0);
+        while let Some(start) = at {
+            let (value, next) = field(line, start, self.delimiter)?;
+            let name = line[value.range].trim_ascii();
+            if name.is_empty() {
+                return Err(Mismatch::no_match(start, "header", "a name"));
+            }
+            let first = names.len();
+            names.extend_from_slice(name);
+            let column = Name::new(&names, first..names.len());
+            columns.push(column.map_err(|error| Mismatch { at: start, ..error })?);
+            at = next;
+        }
+        (self.names, self.columns, self.header) = (names, columns, text.to_vec());
+        Ok(())
+    }
+}
+
+const FEWER: &str = "the end: the header has fewer columns";
+const MORE: &str = "a delimiter and another field: the header has more columns";
+
+/// Reads the field at `at`, and says where the next one begins.
+#[inline]
+fn field(text: &[u8], at: usize, delimiter: u8) -> Result<(Value, Option<usize>), Mismatch> {
+    const CLOSING: &str = "a closing quote on the same line, since a record is a line";
+    if text.get(at) != Some(&b'"') {
+        let end = memchr::memchr(delimiter, &text[at..]).map(|length| at + length);
+        let range = at..end.unwrap_or(text.len());
+        return Ok((Value { range, spelling: Spelling::Plain }, end.map(|end| end + 1)));
+    }
+    let Some((end, doubled)) = find_doubled_quote(text, at + 1) else {
+        return Err(Mismatch::no_match(text.len(), "field", CLOSING));
+    };
+    let spelling = if doubled { Spelling::DoubledQuotes } else { Spelling::Plain };
+    let value = Value { range: at + 1..end, spelling };
+    match text.get(end + 1) {
+        None => Ok((value, None)),
+        Some(byte) if *byte == delimiter => Ok((value, Some(end + 2))),
+        Some(_) => Err(Mismatch::no_match(end + 1, "field", "a delimiter or the end")),
+    }
+}
