@@ -505,6 +505,12 @@ impl Operator for WindowOperator {
         self.trigger_by_clock(out)
     }
 
+    fn on_clock_change(&mut self) {
+        self.now = Timestamp::EPOCH;
+        self.next_trigger = None;
+        self.clock.restart();
+    }
+
     fn wakes_at(&self) -> Option<Timestamp> {
         let trigger = self.next_trigger.filter(|_| self.options.mode != Mode::Append);
         let wakes =
