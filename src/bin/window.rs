@@ -136,8 +136,8 @@ struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     max_ahead: Option<TimeDelta>,
 
-    /// Refuse records further ahead of the greatest event time than this; ten in a row that
-    /// agree are a real gap
+    /// Refuse records further ahead of the greatest event time than this; ten in a row, each
+    /// within this of the one before it, are a real gap
     #[arg(long, value_name = "DURATION")]
     max_jump: Option<TimeDelta>,
 
