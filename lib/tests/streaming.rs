@@ -265,3 +265,12 @@ fn triggers_by_the_clock_fire_again_and_again_and_survive_a_restart() {
     operator.on_clock(clock(1_000), &mut out).unwrap();
     assert_eq!(operator.wakes_at(), Some(clock(1_006)));
 }
+
+#[test]
+fn times_are_numbers_when_they_are_cast() {
+    let sql = "SELECT CAST(max(timestamp) AS double) - CAST(min(timestamp) AS double) AS span, \
+               CAST(last(timestamp) AS bigint) - CAST(first(timestamp) AS bigint) AS whole, \
+               avg(CAST(timestamp AS double)) AS mean FROM t";
+    let input = b"{\"timestamp\":\"1970-01-01T00:00:01.500Z\"}\n{\"timestamp\":4}\n";
+    assert_eq!(rows(&mut window(&[sql]), input), "{\"span\":2.5,\"whole\":3,\"mean\":2.75}\n");
+}

@@ -124,9 +124,13 @@ impl Aggregate {
             | Function::VarSamp
             | Function::VarPop
             | Function::Percentile(Percentages::One(_)) => Some(Type::Double),
-            Function::Sum | Function::Min | Function::Max => {
-                self.argument.as_ref().and_then(Expr::static_type)
-            }
+            Function::Sum
+            | Function::Min
+            | Function::Max
+            | Function::First { .. }
+            | Function::Last { .. }
+            | Function::MinBy
+            | Function::MaxBy => self.argument.as_ref().and_then(Expr::static_type),
             _ => None,
         }
     }
