@@ -274,3 +274,13 @@ fn times_are_numbers_when_they_are_cast() {
     let input = b"{\"timestamp\":\"1970-01-01T00:00:01.500Z\"}\n{\"timestamp\":4}\n";
     assert_eq!(rows(&mut window(&[sql]), input), "{\"span\":2.5,\"whole\":3,\"mean\":2.75}\n");
 }
+
+#[test]
+fn numbers_beyond_the_doubles_are_null_and_counted() {
+    let sql = "SELECT k, count(*) AS n, sum(v) AS s FROM t WHERE v IS NULL OR v > 0 GROUP BY k";
+    let input =
+        b"{\"k\":1e400,\"v\":1}\n{\"k\":-1e999,\"v\":2e308}\n{\"k\":null,\"other\":1e400}\n";
+    let out = support::run(&mut window(&[sql]), input, usize::MAX);
+    assert_eq!(out.rows(), b"{\"k\":null,\"n\":3,\"s\":1}\n");
+    assert_eq!(out.stats.casts_failed, 3, "once for each, however often it is read");
+}

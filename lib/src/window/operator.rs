@@ -15,7 +15,7 @@ use super::options::{AheadLimits, Mode, Trigger, WindowOptions};
 use super::record::Record;
 use super::row::ClosedBy;
 use super::running::{Due, Fate, RunningQuery, Shared};
-use crate::line::{Line, Projection, Reason, Scanner, Value, json};
+use crate::line::{Kind, Line, Projection, Reason, Scanner, Value, json};
 use crate::query::{Column, Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
@@ -176,7 +176,13 @@ impl WindowOperator {
         arena.reset();
         let arena = &*arena;
         let slots = 0..self.query_slots;
-        let read = slots.clone().map(|slot| Value::read_in(scanner.field(slot), line, arena));
+        let read = slots.clone().map(|slot| {
+            let field = scanner.field(slot);
+            let value = Value::read_in(field, line, arena);
+            let is_beyond = value.is_null() && matches!(field.kind, Kind::Int | Kind::Float);
+            casts_failed.set(casts_failed.get() + u64::from(is_beyond));
+            value
+        });
         let values = arena.alloc_slice_fill_iter(read);
         for slot in 0..self.query_slots.min(64) {
             self.seen |= u64::from(scanner.field(slot).is_present()) << slot;
