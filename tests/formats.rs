@@ -117,6 +117,16 @@ fn nothing_is_no_table_but_a_csv_header() {
 }
 
 #[test]
+fn csv_has_only_columns_that_can_be_filled() {
+    let header = |more: &[&str]| {
+        let args = ["--size", "1m", "--max-groups", "5", "count(*) AS n", "--format", "csv"];
+        window(&[&args[..], more].concat(), "").success().stdout
+    };
+    assert_eq!(header(&[]), "window_start,window_end,n,overflow\n");
+    assert_eq!(header(&["--slide", "30s"]), "window_start,window_end,n,partial,overflow\n");
+}
+
+#[test]
 fn each_query_has_a_table_of_its_own() {
     let input = ["--input", "testdata/reference/logs.ordered.ndjson"];
     let queries = [&input[..], &["--query", "error_rate", "--query", "ddos"]].concat();

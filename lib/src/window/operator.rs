@@ -143,6 +143,14 @@ impl WindowOperator {
         })
     }
 
+    /// Says that the text of a query names the time field, as `window(ts, …)`
+    /// does: records without it are then no reason to advise `--time`.
+    #[must_use]
+    pub fn with_time_named_by_query(mut self, is_named: bool) -> Self {
+        self.event_time.is_named_by_query = is_named;
+        self
+    }
+
     /// How far event time has come, from which the queries' watermarks follow.
     /// A measured delay is the same for all and taken off here.
     #[inline]

@@ -601,6 +601,24 @@ there is no window to slide
   | ^^ expected --size too",
         ),
         (
+            QueryFlags { select: &["count(*)".to_owned(), "max(x".to_owned()], ..flags },
+            "\
+the text ends too early
+ --> aggregates #2:1:5
+  |
+1 | max(x
+  |     ^ expected )",
+        ),
+        (
+            QueryFlags { by: &["a".to_owned(), "b c".to_owned()], ..flags },
+            "\
+`c` does not belong here
+ --> --by #2:1:3
+  |
+1 | b c
+  |   ^ expected ',' or the end",
+        ),
+        (
             QueryFlags { select: &["count(*) AS n extra".to_owned()], ..flags },
             "\
 `extra` does not belong here
