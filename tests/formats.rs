@@ -77,6 +77,34 @@ fn a_narrow_terminal_cuts_columns() {
 }
 
 #[test]
+fn complete_tables_are_redrawn_in_place_on_a_terminal() {
+    // A trigger for each record: 1 s and 2 s share a window, 11 s has another.
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.ndjson");
+    let records = [1, 2, 11, 12].map(|second| format!("{{\"timestamp\":{second}}}\n"));
+    std::fs::write(&input, records.concat()).unwrap();
+    let table = |counts: &[u32]| {
+        let rule = "─".repeat(30);
+        let row = |(window, n): (usize, &u32)| {
+            let [from, to] = [window * 10, window * 10 + 10];
+            format!("1970-01-01 00:00:{from:02} – 00:00:{to:02}  {n}\n")
+        };
+        let rows: Vec<String> = counts.iter().enumerate().map(row).collect();
+        format!("{:30}  n\n{rule}  ─\n{}", "window", rows.concat())
+    };
+    let drawn = [&[1][..], &[2], &[2, 1], &[2, 2]].map(table);
+    let args = ["--input", input.to_str().unwrap(), "--size", "10s", "count(*) AS n"];
+    let args = [&args[..], &["--format", "table", "--mode", "complete"]].concat();
+    let args = [&args[..], &["--trigger", "count:1"]].concat();
+    // Each goes up by the lines of the one before and clears them.
+    let [first, second, third, fourth] = &drawn;
+    let in_place = format!("{first}\x1b[3F\x1b[J{second}\x1b[3F\x1b[J{third}\x1b[4F\x1b[J{fourth}");
+    assert_eq!(on_terminal(80, &args), in_place);
+    // Nothing can be drawn over in a file or pipe.
+    assert_eq!(window(&args, "").success().stdout, drawn.join("\n"));
+}
+
+#[test]
 fn a_terminal_sees_ndjson_as_it_is() {
     assert_eq!(on_terminal(40, &QUERY), formatted("ndjson").stdout);
 }
@@ -86,6 +114,16 @@ fn nothing_is_no_table_but_a_csv_header() {
     let none = |format| window(&["--query", "ddos", "--format", format], "").success().stdout;
     assert_eq!(none("table"), "");
     assert_eq!(none("csv"), "window_start,window_end,ip_address,request_count,unique_users\n");
+}
+
+#[test]
+fn csv_has_only_columns_that_can_be_filled() {
+    let header = |more: &[&str]| {
+        let args = ["--size", "1m", "--max-groups", "5", "count(*) AS n", "--format", "csv"];
+        window(&[&args[..], more].concat(), "").success().stdout
+    };
+    assert_eq!(header(&[]), "window_start,window_end,n,overflow\n");
+    assert_eq!(header(&["--slide", "30s"]), "window_start,window_end,n,partial,overflow\n");
 }
 
 #[test]

@@ -114,6 +114,42 @@ fn the_time_field_can_be_named_for_built_in_queries() {
 }
 
 #[test]
+fn the_time_field_that_a_query_names_is_not_for_a_flag_to_change() {
+    for field in ["at", "timestamp"] {
+        let sql =
+            format!("SELECT window, count(*) AS n FROM t GROUP BY window({field}, '1 minute')");
+        let ran = window(&["--sql", &sql], RECORD).exited(1);
+        let message = format!("found ts, but the query names {field} as the time");
+        assert!(ran.stderr.contains(&message) && !ran.stderr.contains("--time"), "{ran}");
+        let ran = window(&["--sql", &sql], "{\"n\":1}\n").exited(1);
+        let message = format!("no {field}, which the query names as the time");
+        assert!(ran.stderr.contains(&message) && !ran.stderr.contains("--time"), "{ran}");
+    }
+}
+
+#[test]
+fn a_file_among_the_aggregates_is_told_from_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app");
+    fs::write(&file, RECORD).unwrap();
+    let file = file.to_str().unwrap();
+    for args in [&["--size", "1m", "count(*)", file][..], &["--query", "error_rate", file]] {
+        let ran = window(args, RECORD).exited(2);
+        assert!(ran.stderr.contains(&format!("read it with --input {file}")), "{ran}");
+    }
+    let ran = window(&["count(*)", "./nosuch.ndjson"], RECORD).exited(2);
+    assert!(ran.stderr.contains("aggregates #2:1:"), "{ran}");
+    assert!(ran.stderr.contains("if this is a file to read: --input ./nosuch.ndjson"), "{ran}");
+    let ran = window(&["count(*)", "max(x"], RECORD).exited(2);
+    assert!(ran.stderr.contains("aggregates #2:1:") && !ran.stderr.contains("--input"), "{ran}");
+    for (text, has_hint) in [("count(*)", false), ("nosuch.log", true)] {
+        let ran = window(&["--query", "error_rate", text], RECORD).exited(2);
+        assert!(ran.stderr.contains("do not go with --query or --sql"), "{ran}");
+        assert_eq!(ran.stderr.contains("--input nosuch.log"), has_hint, "{ran}");
+    }
+}
+
+#[test]
 fn impossible_plans_are_refused() {
     for (args, message) in [
         (&["--query", "sla", "--query", "log-analysis"][..], "query sla is given twice"),

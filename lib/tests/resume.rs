@@ -38,6 +38,23 @@ fn check<O: Operator>(
     Ok(())
 }
 
+#[test]
+fn a_sets_numbers_are_spelled_as_the_run_first_spelled_them() {
+    // 0       10      20      30
+    // [1 2.0 )[1.0 2 )[1e0 3 )
+    let sql = "SELECT window, collect_set(v) AS v FROM t WATERMARK timestamp DELAY OF INTERVAL 0 \
+               SECONDS GROUP BY window(timestamp, '10 seconds')";
+    let records =
+        [(1, "1"), (2, "2.0"), (3, "1.00"), (11, "1.0"), (12, "2"), (21, "1e0"), (22, "3")];
+    let lines = records.map(|(at, v)| format!("{{\"timestamp\":{at},\"v\":{v}}}"));
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    for cut in 0..=lines.len() {
+        let rows = resumed(|| window(&[sql]), &lines, cut);
+        let sets: Vec<&str> = rows.lines().map(|row| row.split_once("\"v\":").unwrap().1).collect();
+        assert_eq!(sets, ["[1,2.0]}", "[1,2.0]}", "[1,3]}"], "cut in front of {cut}");
+    }
+}
+
 fn logs() -> impl Strategy<Value = String> {
     let record = (
         -400_i64..800,

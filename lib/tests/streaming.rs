@@ -265,3 +265,22 @@ fn triggers_by_the_clock_fire_again_and_again_and_survive_a_restart() {
     operator.on_clock(clock(1_000), &mut out).unwrap();
     assert_eq!(operator.wakes_at(), Some(clock(1_006)));
 }
+
+#[test]
+fn times_are_numbers_when_they_are_cast() {
+    let sql = "SELECT CAST(max(timestamp) AS double) - CAST(min(timestamp) AS double) AS span, \
+               CAST(last(timestamp) AS bigint) - CAST(first(timestamp) AS bigint) AS whole, \
+               avg(CAST(timestamp AS double)) AS mean FROM t";
+    let input = b"{\"timestamp\":\"1970-01-01T00:00:01.500Z\"}\n{\"timestamp\":4}\n";
+    assert_eq!(rows(&mut window(&[sql]), input), "{\"span\":2.5,\"whole\":3,\"mean\":2.75}\n");
+}
+
+#[test]
+fn numbers_beyond_the_doubles_are_null_and_counted() {
+    let sql = "SELECT k, count(*) AS n, sum(v) AS s FROM t WHERE v IS NULL OR v > 0 GROUP BY k";
+    let input =
+        b"{\"k\":1e400,\"v\":1}\n{\"k\":-1e999,\"v\":2e308}\n{\"k\":null,\"other\":1e400}\n";
+    let out = support::run(&mut window(&[sql]), input, usize::MAX);
+    assert_eq!(out.rows(), b"{\"k\":null,\"n\":3,\"s\":1}\n");
+    assert_eq!(out.stats.casts_failed, 3, "once for each, however often it is read");
+}

@@ -1,5 +1,7 @@
 //! Groups records by event time and aggregates each window.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +11,7 @@ use clap::{Parser, ValueEnum};
 use highwater_core::cli::{self, Format, IoArgs, RowFormat, Run, UsageError};
 use highwater_core::explain::{self, SparkJob};
 use highwater_core::line::Projection;
-use highwater_core::query::{Expr, Plan, QueryFlags, builtin_names, builtins};
+use highwater_core::query::{Expr, Plan, QueryError, QueryFlags, builtin_names, builtins};
 use highwater_core::sink::csv_columns;
 use highwater_core::time::TimeDelta;
 use highwater_core::window::{
@@ -36,7 +38,7 @@ use highwater_core::window::{
 --query list names the built-in queries; --query log-analysis runs eight of them in one pass.")]
 struct Args {
     /// What to compute, such as 'count(*) AS n, avg(bytes) AS mean'
-    #[arg(value_name = "AGGREGATES", conflicts_with_all = ["query", "sql"])]
+    #[arg(value_name = "AGGREGATES")]
     select: Vec<String>,
 
     /// A built-in query's name or a file of SQL; may be repeated, all run in one pass
@@ -136,8 +138,8 @@ struct RunArgs {
     #[arg(long, value_name = "DURATION")]
     max_ahead: Option<TimeDelta>,
 
-    /// Refuse records further ahead of the greatest event time than this; ten in a row that
-    /// agree are a real gap
+    /// Refuse records further ahead of the greatest event time than this; ten in a row, each
+    /// within this of the one before it, are a real gap
     #[arg(long, value_name = "DURATION")]
     max_jump: Option<TimeDelta>,
 
@@ -232,8 +234,10 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         return print_plan(explain, &args, &plans, &projection, &options);
     }
     let format = row_format(args.format, &plans, &options)?;
+    let names_time = text_names_time(&args, &plans);
     let mut operator = WindowOperator::new(plans, projection, options)
-        .map_err(|error| UsageError(error.to_string()))?;
+        .map_err(|error| UsageError(error.to_string()))?
+        .with_time_named_by_query(names_time);
     Run::new("window", &args.io)
         .files(&args.input)
         .late(args.late.as_deref())
@@ -366,6 +370,12 @@ fn print_plan(
 }
 
 fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> {
+    if let Some(text) = args.select.first()
+        && (args.sql.is_some() || !args.query.is_empty())
+    {
+        let message = format!("aggregates ({text}) do not go with --query or --sql");
+        return Err(misplaced(&args.select, text, message).into());
+    }
     let watermark = match args.watermark {
         Some(Delay::Fixed(delay)) => Some(delay),
         _ => None,
@@ -386,7 +396,7 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
         plan.delay = watermark.or(plan.delay);
         plans.push(plan);
     }
-    if args.query.is_empty() && args.sql.is_none() && !args.select.is_empty() {
+    if !args.select.is_empty() {
         let flags = QueryFlags {
             select: &args.select,
             size: args.plan.size,
@@ -399,9 +409,50 @@ fn plans(args: &Args, projection: &mut Projection) -> anyhow::Result<Vec<Plan>> 
             having: args.plan.having.as_deref(),
             time_field: time,
         };
-        plans.push(flags.compile(projection).map_err(|error| UsageError(error.to_string()))?);
+        plans.push(flags.compile(projection).map_err(|error| flags_error(&args.select, &error))?);
     }
     Ok(plans)
+}
+
+/// Whether a query's own text says which field is the time.
+fn text_names_time(args: &Args, plans: &[Plan]) -> bool {
+    let has_text = args.sql.is_some() || args.query.iter().any(|query| is_query_file(query));
+    let has_clause =
+        |plan: &Plan| plan.window.is_some() || (plan.delay.is_some() && args.watermark.is_none());
+    has_text && plans.iter().any(has_clause)
+}
+
+/// Whether `--query` gives a file and not the name of a built-in query.
+fn is_query_file(query: &str) -> bool {
+    query.contains('/') || Path::new(query).extension().is_some_and(|extension| extension == "sql")
+}
+
+/// The error about an aggregate. What is wrong may be that a file to read
+/// stands among the aggregates, as other commands have it.
+fn misplaced(select: &[String], wrong: &str, mut message: String) -> UsageError {
+    if let Some(file) = select.iter().find(|text| Path::new(text).exists()) {
+        return UsageError(format!(
+            "{file} is a file and no aggregate: read it with --input {file}"
+        ));
+    }
+    if looks_like_path(wrong) {
+        let _ = write!(message, "\nif this is a file to read: --input {wrong}");
+    }
+    UsageError(message)
+}
+
+/// The error of a query given as flags.
+fn flags_error(select: &[String], error: &QueryError) -> UsageError {
+    let wrong = if select.contains(&error.text) { &error.text } else { "" };
+    misplaced(select, wrong, error.to_string())
+}
+
+fn looks_like_path(text: &str) -> bool {
+    const ENDINGS: [&str; 8] = ["json", "ndjson", "jsonl", "log", "txt", "csv", "gz", "zst"];
+    let is_rooted = ["/", "./", "../", "~/"].iter().any(|start| text.starts_with(start));
+    let ending = Path::new(text).extension().and_then(OsStr::to_str);
+    let is_file = ending.is_some_and(|ending| ENDINGS.contains(&ending));
+    !text.contains(['(', ' ', ',']) && (is_rooted || is_file)
 }
 
 /// A built-in query's text with the time field that `--time` names.
@@ -417,7 +468,7 @@ fn texts(args: &Args) -> anyhow::Result<Vec<(Option<String>, String)>> {
     let mut texts: Vec<_> = args.sql.iter().map(|text| (None, text.clone())).collect();
     for query in &args.query {
         let path = Path::new(query);
-        if query.contains('/') || path.extension().is_some_and(|extension| extension == "sql") {
+        if is_query_file(query) {
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {query}"))?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             texts.push((Some(name), text));

@@ -33,6 +33,8 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The value of a field. A string with escapes is resolved into `scratch`.
+    /// A number beyond the doubles, such as 1e400, is null: who reads one counts
+    /// it among the failed casts.
     #[inline]
     pub fn read(field: Field, line: &'a [u8], scratch: &'a mut Vec<u8>) -> Self {
         if field.kind != Kind::EscapedStr {

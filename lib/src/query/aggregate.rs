@@ -128,7 +128,7 @@ impl<'c> Call<'c> {
             _ => return Err(self.error(" takes one argument", "")),
         };
         let function = if counts && self.distinct { Function::CountDistinct } else { function };
-        let argument = prepared(&function, argument);
+        let argument = self.prepared(&function, argument, record)?;
         Ok(of(function, argument))
     }
 
@@ -163,7 +163,8 @@ impl<'c> Call<'c> {
             }
             (Special::Percentile, [_, percentages]) => {
                 let function = Function::Percentile(self.percentages(percentages)?);
-                let argument = prepared(&function, at(0)?);
+                let argument = at(0)?;
+                let argument = self.prepared(&function, argument, record)?;
                 of(function, argument)
             }
             (Special::PercentileApprox, [_, percentages, rest @ ..]) if rest.len() < 2 => {
@@ -171,7 +172,8 @@ impl<'c> Call<'c> {
                     self.accuracy(accuracy)?;
                 }
                 let function = Function::PercentileApprox(self.percentages(percentages)?);
-                let argument = prepared(&function, at(0)?);
+                let argument = at(0)?;
+                let argument = self.prepared(&function, argument, record)?;
                 of(function, argument)
             }
             (Special::First | Special::Last, [_, rest @ ..]) if rest.len() < 2 => {
@@ -196,6 +198,28 @@ impl<'c> Call<'c> {
             (Special::PercentileApprox, _) => return takes("2 or 3 arguments"),
             _ => return takes("1 or 2 arguments"),
         })
+    }
+
+    /// The argument as the function wants it: of a constant `count` counts all
+    /// records, and what computes takes numbers only.
+    fn prepared(
+        &self,
+        function: &Function,
+        argument: Expr,
+        record: &RecordScope<'_>,
+    ) -> Result<Option<Expr>> {
+        if *function == Function::Count
+            && matches!(&argument, Expr::Literal(constant) if *constant != Literal::Null)
+        {
+            return Ok(None);
+        }
+        if !computes(function) || argument.is_numeric() {
+            return Ok(Some(argument));
+        }
+        let source = self.arguments()?[0];
+        let name = self.function.name.to_string();
+        lower::refuse_time(&argument, &name, &self.place.of_expr(source), record)?;
+        Ok(Some(Expr::Cast(Type::Number, argument.into())))
     }
 
     /// The relative error of `approx_count_distinct`.
@@ -273,22 +297,17 @@ fn number(expr: &ast::Expr) -> Option<f64> {
     }
 }
 
-/// The argument as the function wants it: of a constant `count` counts all
-/// records, and what computes takes numbers only.
-fn prepared(function: &Function, argument: Expr) -> Option<Expr> {
-    match (function, argument) {
-        (Function::Count, Expr::Literal(literal)) if literal != Literal::Null => None,
-        (
-            Function::Sum
+/// Whether the function computes with numbers.
+fn computes(function: &Function) -> bool {
+    matches!(
+        function,
+        Function::Sum
             | Function::Avg
             | Function::StddevSamp
             | Function::StddevPop
             | Function::VarSamp
             | Function::VarPop
             | Function::Percentile(_)
-            | Function::PercentileApprox(_),
-            argument,
-        ) if !argument.is_numeric() => Some(Expr::Cast(Type::Number, argument.into())),
-        (_, argument) => Some(argument),
-    }
+            | Function::PercentileApprox(_)
+    )
 }

@@ -61,7 +61,8 @@ pub(super) fn lower(
         }
         return Err(unknown_function(call, place));
     }
-    let mut arguments = lowered(&arguments(call, place)?, place, scope)?;
+    let sources = arguments(call, place)?;
+    let mut arguments = lowered(&sources, place, scope)?;
     let count = arguments.len();
     let takes = |number: &str| Err(place.error(format!("{name} takes {number}"), ""));
     match (name.as_str(), known) {
@@ -82,9 +83,11 @@ pub(super) fn lower(
             Ok(case(None, vec![(when, then)], otherwise, scope))
         }
         ("if" | "nvl2", None) => takes("3 arguments"),
-        ("mod", None) => match <[Expr; 2]>::try_from(arguments) {
-            Ok(operands) => Ok(Expr::Arithmetic(Arithmetic::Remainder, operands.into())),
-            Err(_) => takes("2 arguments"),
+        ("mod", None) => match (<[Expr; 2]>::try_from(arguments), &*sources) {
+            (Ok(operands), &[left, right]) => {
+                lower::arithmetic(Arithmetic::Remainder, operands, [left, right], place, scope)
+            }
+            _ => takes("2 arguments"),
         },
         ("isnull" | "isnotnull" | "to_timestamp", None) if count == 1 => {
             let operand = arguments.swap_remove(0).into();

@@ -119,6 +119,7 @@ pub(super) fn compile(
     // A computed column's place is behind all aggregates, and how many there
     // are shows only at the end: the first round finds them, the second knows.
     select(clauses, window.as_ref(), &mut row)?;
+    row.restart();
     let having = select(clauses, window.as_ref(), &mut row)?;
     let (aggregates, columns) = (row.aggregates, row.columns);
     Ok(Plan {
@@ -140,7 +141,6 @@ fn select(
     window: Option<&Window>,
     row: &mut RowScope<'_, '_>,
 ) -> Result<Option<Expr>, QueryError> {
-    row.restart();
     for item in &clauses.select {
         if window.is_some() && is_window(item, window, clauses.table.as_deref())? {
             row.columns.push(Column::Window);

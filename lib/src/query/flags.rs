@@ -46,8 +46,10 @@ impl QueryFlags<'_> {
     /// in its text.
     pub fn compile(&self, projection: &mut Projection) -> Result<Plan, QueryError> {
         let window = self.window()?;
-        let by = sources("--by", self.by);
-        let select = sources("aggregates", self.select);
+        let by_origins = origins("--by", self.by);
+        let by = sources(&by_origins, self.by);
+        let select_origins = origins("aggregates", self.select);
+        let select = sources(&select_origins, self.select);
         let filter = self.filter.map(|text| Source::new("--where", text));
         let having = self.having.map(|text| Source::new("--having", text));
         let window_name = Source::new("--size", "window");
@@ -119,8 +121,18 @@ fn wrong(flag: &str, length: Option<TimeDelta>, message: &str, expected: &str) -
 
 const NO_SIZE: &str = "expected --size too";
 
-fn sources<'a>(origin: &'a str, texts: &'a [String]) -> Vec<Source<'a>> {
-    texts.iter().map(|text| Source::new(origin, text)).collect()
+/// What errors call each of the texts of one flag: by its number if there are
+/// several, since the place within a text does not say which.
+fn origins(flag: &str, texts: &[String]) -> Vec<String> {
+    let name = |number| match texts.len() {
+        1 => flag.to_owned(),
+        _ => format!("{flag} #{number}"),
+    };
+    (1..=texts.len()).map(name).collect()
+}
+
+fn sources<'a>(origins: &'a [String], texts: &'a [String]) -> Vec<Source<'a>> {
+    origins.iter().zip(texts).map(|(origin, text)| Source::new(origin, text)).collect()
 }
 
 fn each<'a, T>(

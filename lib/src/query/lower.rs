@@ -48,14 +48,27 @@ impl Place<'_> {
         Self { source: self.source, span: span.unwrap_or(self.span.clone()) }
     }
 
-    /// The place of an expression; of a call, whose parentheses the parser
-    /// leaves out, with them.
-    fn of_expr(&self, expr: &ast::Expr) -> Self {
+    /// The place of an expression; of a call or cast, whose parentheses the
+    /// parser leaves out, with them.
+    pub(super) fn of_expr(&self, expr: &ast::Expr) -> Self {
         let mut place = self.of(expr);
-        if let ast::Expr::Function(_) = expr {
-            place.span.end = call_end(self.source.text, &place.span);
+        let text = self.source.text;
+        match expr {
+            ast::Expr::Function(_) => place.span.end = call_end(text, &place.span),
+            ast::Expr::Cast { .. } => {
+                if let Some(start) = cast_start(text, place.span.start) {
+                    place.span = start..call_end(text, &(start..place.span.end));
+                }
+            }
+            _ => {}
         }
         place
+    }
+
+    /// The place from one part to another.
+    fn spanning(&self, [first, last]: [&ast::Expr; 2]) -> Self {
+        let span = self.of_expr(first).span.start..self.of_expr(last).span.end;
+        Self { source: self.source, span }
     }
 
     pub(super) fn error(
@@ -97,6 +110,14 @@ fn call_end(text: &str, call: &Range<usize>) -> usize {
     call.end
 }
 
+/// Where the cast begins whose operand begins at `operand`; `None` if it is
+/// written as `operand::type`.
+fn cast_start(text: &str, operand: usize) -> Option<usize> {
+    let before = text[..operand].trim_end().strip_suffix('(')?.trim_end();
+    let start = before.len().checked_sub("cast".len())?;
+    before.get(start..)?.eq_ignore_ascii_case("cast").then_some(start)
+}
+
 /// Compiles an expression.
 pub(super) fn lower(expr: &ast::Expr, place: &Place<'_>, scope: &mut dyn Scope) -> Result<Expr> {
     let place = &place.of_expr(expr);
@@ -111,7 +132,13 @@ pub(super) fn lower(expr: &ast::Expr, place: &Place<'_>, scope: &mut dyn Scope) 
         ast::Expr::Nested(inner) => lower(inner)?,
         ast::Expr::Value(value) => Expr::Literal(literal::value(&value.value, place)?),
         ast::Expr::TypedString(typed) => Expr::Literal(literal::typed(typed, place)?),
-        ast::Expr::UnaryOp { op, expr } => unary(*op, lower(expr)?, place)?,
+        ast::Expr::UnaryOp { op, expr } => {
+            let operand = lower(expr)?;
+            if *op == ast::UnaryOperator::Minus {
+                refuse_time(&operand, "-", &place.of_expr(expr), scope)?;
+            }
+            unary(*op, operand, place)?
+        }
         ast::Expr::BinaryOp { left, op, right } => binary(left, op, right, place, scope)?,
         ast::Expr::Case { operand, conditions, else_result, .. } => {
             let operand = operand.as_deref().map(&mut lower).transpose()?;
@@ -264,20 +291,71 @@ fn binary(
     if let Some(comparison) = comparison(operator) {
         return compare(comparison, operands, &places);
     }
-    let arithmetic = |operator, operands: [Expr; 2]| Expr::Arithmetic(operator, operands.into());
+    if let Some(operator) = arithmetic_operator(operator) {
+        return arithmetic(operator, operands, [left, right], place, scope);
+    }
     Ok(match operator {
         Binary::And => Expr::And(operands.into()),
         Binary::Or => Expr::Or(operands.into()),
         Binary::Spaceship => Expr::NullSafeEqual(operands.into()),
-        Binary::Plus => arithmetic(Arithmetic::Add, operands),
-        Binary::Minus => arithmetic(Arithmetic::Subtract, operands),
-        Binary::Multiply => arithmetic(Arithmetic::Multiply, operands),
-        Binary::Divide => arithmetic(Arithmetic::Divide, operands),
-        Binary::MyIntegerDivide => arithmetic(Arithmetic::IntegerDivide, operands),
-        Binary::Modulo => arithmetic(Arithmetic::Remainder, operands),
         Binary::StringConcat => Expr::Call(Scalar::Concat, operands.into()),
         other => return Err(place.error(format!("the operator `{other}` is not supported"), "")),
     })
+}
+
+fn arithmetic_operator(operator: &ast::BinaryOperator) -> Option<Arithmetic> {
+    use ast::BinaryOperator as Binary;
+    Some(match operator {
+        Binary::Plus => Arithmetic::Add,
+        Binary::Minus => Arithmetic::Subtract,
+        Binary::Multiply => Arithmetic::Multiply,
+        Binary::Divide => Arithmetic::Divide,
+        Binary::MyIntegerDivide => Arithmetic::IntegerDivide,
+        Binary::Modulo => Arithmetic::Remainder,
+        _ => return None,
+    })
+}
+
+/// `left operator right`, of which neither may be a time: that would be null
+/// for every row.
+pub(super) fn arithmetic(
+    operator: Arithmetic,
+    operands: [Expr; 2],
+    sources: [&ast::Expr; 2],
+    place: &Place<'_>,
+    scope: &dyn Scope,
+) -> Result<Expr> {
+    let are_times = operands.iter().all(|operand| is_time(operand, scope));
+    if operator == Arithmetic::Subtract && are_times {
+        let place = place.spanning(sources);
+        return Err(place.error("a time minus a time is no number", CAST_BOTH));
+    }
+    for (operand, source) in operands.iter().zip(sources) {
+        refuse_time(operand, operator.symbol(), &place.of_expr(source), scope)?;
+    }
+    Ok(Expr::Arithmetic(operator, operands.into()))
+}
+
+const CAST_BOTH: &str = "cast both to bigint or double: seconds since 1970";
+
+fn is_time(operand: &Expr, scope: &dyn Scope) -> bool {
+    scope.type_of(operand) == Some(Type::Timestamp)
+}
+
+/// Refuses a time where an operator or function computes with numbers.
+pub(super) fn refuse_time(
+    operand: &Expr,
+    who: &str,
+    place: &Place<'_>,
+    scope: &dyn Scope,
+) -> Result<()> {
+    if !is_time(operand, scope) {
+        return Ok(());
+    }
+    Err(place.error(
+        format!("{who} takes numbers, and this is a time"),
+        "cast it to bigint or double: seconds since 1970",
+    ))
 }
 
 fn comparison(operator: &ast::BinaryOperator) -> Option<Comparison> {

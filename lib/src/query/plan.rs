@@ -124,9 +124,13 @@ impl Aggregate {
             | Function::VarSamp
             | Function::VarPop
             | Function::Percentile(Percentages::One(_)) => Some(Type::Double),
-            Function::Sum | Function::Min | Function::Max => {
-                self.argument.as_ref().and_then(Expr::static_type)
-            }
+            Function::Sum
+            | Function::Min
+            | Function::Max
+            | Function::First { .. }
+            | Function::Last { .. }
+            | Function::MinBy
+            | Function::MaxBy => self.argument.as_ref().and_then(Expr::static_type),
             _ => None,
         }
     }
@@ -159,7 +163,10 @@ pub enum Function {
     VarPop,
     /// `collect_list(x)`: values that are not null, in order of arrival.
     CollectList,
-    /// `collect_set(x)`: the same, each once.
+    /// `collect_set(x)`: the same, each once. A set's members are values and not
+    /// spellings: 1 and 1.0 are one, printed as the run has spelled it first, be
+    /// it in an earlier window. (A run forgets spellings that no open window
+    /// needs when it has very many; when, is a function of its input.)
     CollectSet,
     /// `percentile(x, p)`, and `median(x)`, which is its half: exact, between
     /// two values by interpolation; a double.

@@ -85,9 +85,14 @@ pub(super) struct RowScope<'s, 'p> {
     pub(super) columns: Vec<Column>,
     /// The names of the columns so far, with their places in the row.
     names: Vec<(String, usize)>,
-    /// The place of the next computed column.
+    /// The places of the first and the next computed column.
+    first_computed: usize,
     next_computed: usize,
 }
+
+/// Where computed columns are until all aggregates are known: at no other
+/// value's place, which would lend them its type.
+const BEHIND_ALL: usize = usize::MAX / 2;
 
 impl<'s, 'p> RowScope<'s, 'p> {
     pub(super) fn new(
@@ -102,7 +107,8 @@ impl<'s, 'p> RowScope<'s, 'p> {
             aggregates: Vec::new(),
             columns: Vec::new(),
             names: Vec::new(),
-            next_computed: 0,
+            first_computed: BEHIND_ALL,
+            next_computed: BEHIND_ALL,
         }
     }
 
@@ -111,7 +117,8 @@ impl<'s, 'p> RowScope<'s, 'p> {
     pub(super) fn restart(&mut self) {
         self.columns.clear();
         self.names.clear();
-        self.next_computed = FIRST_KEY + self.keys.len() + self.aggregates.len();
+        self.first_computed = FIRST_KEY + self.keys.len() + self.aggregates.len();
+        self.next_computed = self.first_computed;
     }
 
     /// Appends a column.
@@ -129,6 +136,15 @@ impl<'s, 'p> RowScope<'s, 'p> {
     /// Whether there is a column of this name.
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.names.iter().any(|(known, _)| known == name)
+    }
+
+    /// The expression of the computed column at a place.
+    fn computed(&self, place: usize) -> Option<&Expr> {
+        let mut exprs = self.columns.iter().filter_map(|column| match column {
+            Column::Value { expr, .. } if !matches!(expr, Expr::Slot(_)) => Some(expr),
+            _ => None,
+        });
+        exprs.nth(place.checked_sub(self.first_computed)?)
     }
 
     /// The key that the expression is.
@@ -209,8 +225,11 @@ impl<'s, 'p> RowScope<'s, 'p> {
 
 impl Scope for RowScope<'_, '_> {
     fn type_of(&self, expr: &Expr) -> Option<Type> {
-        let Expr::Slot(place) = expr else { return expr.static_type() };
-        let place = place.checked_sub(FIRST_KEY)?;
+        let &Expr::Slot(place) = expr else { return expr.static_type() };
+        if let Some(column) = self.computed(place) {
+            return self.type_of(column);
+        }
+        let Some(place) = place.checked_sub(FIRST_KEY) else { return Some(Type::Timestamp) };
         match self.keys.get(place) {
             Some(key) => key.expr.static_type(),
             None => self.aggregates.get(place - self.keys.len()).and_then(Aggregate::static_type),

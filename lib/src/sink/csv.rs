@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{lines, no_row};
 use crate::line::{Field, Kind, Projection, Scanner, json};
-use crate::query::{Column, Plan};
+use crate::query::{Column, Plan, WindowSpec};
 use crate::window::WindowOptions;
 
 /// A column: its header and the field of the row that it shows.
@@ -51,8 +51,13 @@ pub fn csv_columns(
             Column::Value { name, .. } => fields.push((name, name)),
         }
     }
+    // Only rows of windows that share panes can be partial.
+    let overlap = |plan: &Plan| match plan.window {
+        Some(WindowSpec::Fixed { size, slide, .. }) => slide < size,
+        _ => false,
+    };
     let optional = [
-        ("partial", options.max_groups.is_some()),
+        ("partial", options.max_groups.is_some() && plans.iter().any(overlap)),
         ("overflow", options.max_groups.is_some()),
         ("revision", options.allowed_lateness.is_some()),
         ("closed_by", options.row_meta),

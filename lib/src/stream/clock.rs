@@ -8,8 +8,9 @@ use crate::time::Timestamp;
 /// brings a heartbeat, and from then on its heartbeats alone, so that a
 /// recorded stream gives the same bytes whenever it is replayed.
 ///
-/// What it gives never goes back. A clock that is put back, or a heartbeat
-/// from before, is held at the latest time so far.
+/// What either of them gives never goes back: a clock that is put back, or a
+/// heartbeat from before, is held at its latest time so far. The two are not
+/// compared with one another, since a recording may be of any age.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ProcessingClock {
     latest: Option<Timestamp>,
@@ -23,9 +24,19 @@ impl ProcessingClock {
         (!self.has_heartbeats).then(|| self.hold(wall))
     }
 
-    /// The time now that a heartbeat says `at`.
-    pub(super) fn at_heartbeat(&mut self, at: Timestamp) -> Timestamp {
+    /// Lets heartbeats take over from the wall clock, if they have not yet;
+    /// tells whether the wall clock has counted until now.
+    pub(super) fn hand_over(&mut self) -> bool {
+        if self.has_heartbeats {
+            return false;
+        }
         self.has_heartbeats = true;
+        self.latest.take().is_some()
+    }
+
+    /// The time now that a heartbeat says `at`, after
+    /// [`hand_over`](Self::hand_over).
+    pub(super) fn at_heartbeat(&mut self, at: Timestamp) -> Timestamp {
         self.hold(at)
     }
 
@@ -58,10 +69,17 @@ mod tests {
         for (wall, now) in [(10, 10), (5, 10), (11, 11)] {
             assert_eq!(clock.at_wall(at(wall)), Some(at(now)), "wall {wall}");
         }
-        for (heartbeat, now) in [(3, 11), (20, 20), (19, 20)] {
+        assert!(clock.hand_over());
+        for (heartbeat, now) in [(3, 3), (20, 20), (19, 20)] {
             assert_eq!(clock.at_heartbeat(at(heartbeat)), at(now), "heartbeat {heartbeat}");
         }
         assert_eq!(clock.at_wall(at(30)), None, "heartbeats have taken over");
+        assert!(!clock.hand_over(), "for good");
+    }
+
+    #[test]
+    fn heartbeats_from_the_start_replace_nothing() {
+        assert!(!ProcessingClock::default().hand_over());
     }
 
     #[test]
@@ -80,7 +98,7 @@ mod tests {
         ] {
             assert_eq!(clock.wait_for(at(wake), at(wall)), wait, "from {wall} to {wake}");
         }
-        clock.at_heartbeat(at(0));
+        clock.hand_over();
         assert_eq!(clock.wait_for(at(0), at(0)), None);
     }
 }

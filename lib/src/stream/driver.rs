@@ -324,6 +324,9 @@ impl ControlLines {
             }
             Control::Suspend => self.state = ControlState::Suspended,
             Control::Heartbeat { at } if self.state == ControlState::Present => {
+                if clock.hand_over() {
+                    operator.on_clock_change();
+                }
                 operator.on_clock(clock.at_heartbeat(*at), out)?;
             }
             _ => {}

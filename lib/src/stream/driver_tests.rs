@@ -194,6 +194,7 @@ fn damaged_control_lines_stop_the_stage() {
 struct Clocked {
     now: Option<i64>,
     wake: Option<Timestamp>,
+    has_changed: bool,
 }
 
 const fn seconds(seconds: i64) -> Timestamp {
@@ -208,11 +209,18 @@ impl Operator for Clocked {
 
     fn on_clock(&mut self, now: Timestamp, out: &mut Output) -> Result<(), StageError> {
         let second = now.micros / 1_000_000;
+        if std::mem::take(&mut self.has_changed) {
+            out.copy_row(b"change")?;
+        }
         self.now = Some(second);
         let is_wake = self.wake.is_some_and(|wake| now >= wake);
         self.wake = self.wake.filter(|_| !is_wake);
         let kind = if is_wake { "wake" } else { "clock" };
         out.copy_row(format!("{kind} {second}").as_bytes())
+    }
+
+    fn on_clock_change(&mut self) {
+        *self = Self { has_changed: true, ..Self::default() };
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {
@@ -348,7 +356,8 @@ fn a_clock_that_is_put_back_is_held() {
 
 #[test]
 fn a_wake_may_be_as_far_away_as_time_goes() {
-    let mut operator = Clocked { now: None, wake: Some(Timestamp::from_micros(i64::MAX)) };
+    let mut operator =
+        Clocked { wake: Some(Timestamp::from_micros(i64::MAX)), ..Clocked::default() };
     let (_, waits) = watch(&mut operator, -100, &[Step::Silence(1), Step::Bytes(b"")]);
     assert_eq!(waits, [Some(i64::MAX / 1_000_000 + 100)]);
 }
@@ -399,6 +408,21 @@ fn a_recording_gives_the_same_bytes_whenever_and_however_it_is_read() {
         let (rows, waits) = watch(&mut Clocked::default(), second, steps);
         assert_eq!(rows, whole, "from {second}, {size} bytes at a time");
         assert!(waits.iter().all(Option::is_none), "no time-outs: {waits:?}");
+    }
+}
+
+#[test]
+fn a_record_before_the_first_heartbeat_leaves_no_wall_clock_behind() {
+    let stream = String::from_utf8(recording(&[5, 9, 15, 40])).unwrap();
+    let (start, rest) = stream.split_once('\n').unwrap();
+    let stream = format!("{start}\n{{\"early\":1}}\n{rest}");
+    for second in [-1_000, 0, 7, 1_000_000] {
+        let (rows, waits) =
+            watch(&mut Clocked::default(), second, &[Step::Bytes(stream.as_bytes())]);
+        let clocks: Vec<&str> = rows.split(" | ").filter(|row| !row.starts_with('{')).collect();
+        let wall = format!("clock {second}");
+        assert_eq!(clocks, [&wall, "change", "clock 5", "clock 9", "clock 15", "wake 40"]);
+        assert!(waits.is_empty());
     }
 }
 

@@ -48,7 +48,8 @@ pub trait Operator {
         Ok(())
     }
 
-    /// Processing time has come to `now`, which never goes back.
+    /// Processing time has come to `now`, which never goes back but for
+    /// [`on_clock_change`](Self::on_clock_change).
     ///
     /// By the wall clock, this is called before the first record of each read
     /// and when [`wakes_at`](Self::wakes_at) has come without input. Once the
@@ -63,6 +64,16 @@ pub trait Operator {
     fn on_clock(&mut self, _now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
         Ok(())
     }
+
+    /// Heartbeats take over from the wall clock: a stream has had records before
+    /// its first heartbeat.
+    ///
+    /// The next [`on_clock`](Self::on_clock), which follows at once, may be far
+    /// before or behind the last one, so nothing may be compared across this
+    /// call. All that the operator keeps of processing time has to become as if
+    /// it had not been told any: the wall clock differs from replay to replay,
+    /// and what comes from here on shall not.
+    fn on_clock_change(&mut self) {}
 
     /// The processing time at which [`on_clock`](Self::on_clock) is to be
     /// called though there is no input; `None` for not at all. Asked anew

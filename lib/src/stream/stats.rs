@@ -133,6 +133,10 @@ impl Stats {
 
     /// The figures in the Prometheus text exposition format, as gauges (a
     /// restarted stage counts from zero again).
+    ///
+    /// Each is called `highwater_` and its name in JSON, but for two whose name
+    /// does not say its unit: `watermark` is `highwater_watermark_seconds`, since
+    /// 1970, and `seconds` is `highwater_run_seconds`.
     pub fn to_prometheus(&self, stage: &str, seconds: f64) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
@@ -152,6 +156,8 @@ impl Stats {
             .map(|reason| (format!(",reason=\"{reason}\""), self.rejected[reason.index()] as f64))
             .collect();
         family("rejected", "Lines rejected, by reason.", &rejected);
+        let replaced = self.replaced_utf8 as f64;
+        family("replaced_utf8", "Lines that were not UTF-8.", &[(String::new(), replaced)]);
         let failed = self.casts_failed as f64;
         family("casts_failed", "Values that became null.", &[(String::new(), failed)]);
         for Figure { name, count, .. } in &self.own {
@@ -164,7 +170,7 @@ impl Stats {
                 let samples: Vec<(String, f64)> = fates
                     .iter()
                     .map(|(query, fates)| {
-                        (format!(",query=\"{}\"", query.name), fates[index].1 as f64)
+                        (format!(",query=\"{}\"", escaped(&query.name)), fates[index].1 as f64)
                     })
                     .collect();
                 family(fate, "Records by what became of them.", &samples);
@@ -218,6 +224,12 @@ impl QueryStats {
     }
 }
 
+/// A label's value with the escapes of the exposition format: a query's name
+/// is that of a file.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,5 +264,42 @@ mod tests {
         assert_eq!(json["late"], 3);
         assert_eq!(json["queries"]["b"]["late"], 2);
         assert_eq!(json["watermark"], "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn every_figure_has_a_name_with_its_unit() {
+        let query = QueryStats { name: "a\\b\"c".into(), late: 1, ..QueryStats::default() };
+        let window = WindowStats {
+            queries: vec![query],
+            watermark: Some(Timestamp::from_micros(1_500_000)),
+            groups: 4,
+            state_bytes: 5,
+        };
+        let stats =
+            Stats { bytes_in: 9, replaced_utf8: 2, window: Some(window), ..Stats::default() };
+        let text = stats.to_prometheus("window", 2.5);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(samples.iter().all(|line| line.starts_with("highwater_")), "{text}");
+        for sample in [
+            r#"highwater_bytes_in{stage="window"} 9"#,
+            r#"highwater_rejected{stage="window",reason="ahead"} 0"#,
+            r#"highwater_replaced_utf8{stage="window"} 2"#,
+            r#"highwater_late{stage="window",query="a\\b\"c"} 1"#,
+            r#"highwater_watermark_seconds{stage="window"} 1.5"#,
+            r#"highwater_state_bytes{stage="window"} 5"#,
+            r#"highwater_run_seconds{stage="window"} 2.5"#,
+        ] {
+            assert!(samples.contains(&sample), "{sample} in\n{text}");
+        }
+        // Nothing that JSON says is missing.
+        let json: serde_json::Value = serde_json::from_str(&stats.to_json("window", 2.5)).unwrap();
+        for name in json.as_object().unwrap().keys().filter(|name| *name != "stage") {
+            let name = match name.as_str() {
+                "watermark" => "watermark_seconds",
+                "seconds" => "run_seconds",
+                name => name,
+            };
+            assert!(text.contains(&format!("\nhighwater_{name}{{")), "{name} in\n{text}");
+        }
     }
 }

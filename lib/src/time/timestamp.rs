@@ -94,8 +94,11 @@ impl Timestamp {
     /// Appends the time as RFC 3339 in UTC, with milliseconds, or with more
     /// digits where it has more.
     ///
-    /// The readers accept only the years 0000 to 9999; an instant beyond them,
-    /// such as the end of their last window, prints as the last one within.
+    /// The readers accept only the years 0000 to 9999, since RFC 3339 can spell
+    /// no others. An instant beyond them, such as the end of their last window,
+    /// prints as the first or last one within (`9999-12-31T23:59:59.999999999Z`)
+    /// and is thus not read back as what it was. Nothing but the print is cut:
+    /// windows are told apart and ordered by the instants themselves.
     pub fn write(self, out: &mut Vec<u8>) {
         if !RANGE.contains(&self.micros) {
             let micros = self.micros.clamp(RANGE.start, RANGE.end - 1);

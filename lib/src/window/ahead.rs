@@ -6,8 +6,8 @@ use super::options::AheadLimits;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::{TimeDelta, Timestamp};
 
-/// So many records in a row that agree with one another are believed.
-const ROW: usize = 10;
+/// So many records in a row, each near the one before it, are believed.
+const ROW: u64 = 10;
 
 /// A record is further ahead than a limit allows. Its text is the detail of
 /// the reject.
@@ -29,8 +29,10 @@ pub struct TooFarAhead {
 ///
 /// `--max-jump` compares with the greatest event time so far (of the record's
 /// own source, where each has one). The first record is believed. Ten in a row
-/// that are all too far ahead, but within the limit of one another, are a real
-/// gap, and the tenth is accepted; one that is not too far ahead ends the row.
+/// that are all too far ahead, but each within the limit of the one before it
+/// (in either direction), are a real gap, and the tenth is accepted; one that is
+/// not too far ahead ends the row. Neighbours are compared, not the ten as a
+/// whole: behind a gap the records may come as sparsely as the limit allows.
 ///
 /// `--max-ahead` compares with processing time and knows no such rule: a clock
 /// that is wrong does not become right by repetition. What it refuses neither
@@ -39,9 +41,17 @@ pub struct TooFarAhead {
 #[derive(Clone, Debug)]
 pub struct AheadGuard {
     limits: AheadLimits,
-    /// Of each source, the last times in a row that were too far ahead; at
-    /// most nine, never none.
-    rows: BTreeMap<Box<[u8]>, Vec<i64>>,
+    /// The row of each source that has one.
+    rows: BTreeMap<Box<[u8]>, Row>,
+}
+
+/// Records in a row that are too far ahead, each near the one before it.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// How many they are: one to nine.
+    length: u64,
+    /// The time of the last one.
+    last: i64,
 }
 
 impl AheadGuard {
@@ -82,36 +92,32 @@ impl AheadGuard {
     /// Puts a time into the row of its source; tells whether it is the tenth.
     #[cold]
     fn completes_row(&mut self, time: i64, source: &[u8], limit: TimeDelta) -> bool {
-        let row = match self.rows.get_mut(source) {
-            Some(row) => row,
-            None => self.rows.entry(source.into()).or_default(),
-        };
-        row.push(time);
-        if row.len() < ROW {
+        let Some(row) = self.rows.get_mut(source) else {
+            self.rows.insert(source.into(), Row { length: 1, last: time });
             return false;
-        }
-        let least = row.iter().copied().min().unwrap_or(time);
-        let greatest = row.iter().copied().max().unwrap_or(time);
-        let agrees = greatest.saturating_sub(least) <= limit.micros;
-        if agrees {
+        };
+        let is_near = time.abs_diff(row.last) <= limit.micros.unsigned_abs();
+        let length = if is_near { row.length + 1 } else { 1 };
+        *row = Row { length, last: time };
+        let is_complete = length == ROW;
+        if is_complete {
             self.rows.remove(source);
-        } else {
-            row.remove(0);
         }
-        agrees
+        is_complete
     }
 
     /// Bytes of memory taken, near enough.
     pub fn size(&self) -> usize {
-        let rows = self.rows.iter().map(|(source, row)| source.len() + row.capacity() * 8 + 48);
-        rows.sum()
+        let entry = size_of::<(Box<[u8]>, Row)>();
+        self.rows.keys().map(|source| source.len() + entry).sum()
     }
 
     /// Writes the state.
     pub fn snapshot(&self, state: &mut SnapshotWriter) {
         state.list(self.rows.iter(), |state, (source, row)| {
             state.bytes(source);
-            state.list(row.iter(), |state, time| state.i64(*time));
+            state.u64(row.length);
+            state.i64(row.last);
         });
     }
 
@@ -122,7 +128,8 @@ impl AheadGuard {
     /// Fails if the bytes are no such state.
     pub fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         let row = |state: &mut SnapshotReader<'_>| {
-            Ok((state.bytes()?.into(), state.list(SnapshotReader::i64)?))
+            let source = state.bytes()?.into();
+            Ok((source, Row { length: state.u64()?, last: state.i64()? }))
         };
         self.rows = state.list(row)?.into_iter().collect();
         Ok(())
@@ -188,6 +195,28 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_gap_records_may_be_sparse() {
+        // greatest 0, then one every 10: ten of them never lie within 10.
+        let mut guard = jumps(10);
+        for number in 1..10 {
+            assert!(guard.judge(1_000 + 10 * number, b"", Some(0), None).is_err(), "{number}");
+        }
+        assert!(guard.judge(1_100, b"", Some(0), None).is_ok());
+    }
+
+    #[test]
+    fn a_step_too_far_begins_the_row_anew() {
+        let mut guard = jumps(10);
+        let rows = [1_000, 1_010, 1_021, 1_011, 1_010, 1_000, 990, 991, 990, 995, 994];
+        for time in rows {
+            assert!(guard.judge(time, b"", Some(0), None).is_err(), "{time}");
+        }
+        assert!(guard.judge(1_000, b"", Some(0), None).is_ok(), "the tenth from 1,021 on");
+        guard.judge(i64::MAX, b"", Some(i64::MIN), None).unwrap_err();
+        guard.judge(i64::MIN + 11, b"", Some(i64::MIN), None).unwrap_err();
+    }
+
+    #[test]
     fn repetition_does_not_make_a_clock_right() {
         let limit = Some(TimeDelta::from_micros(10));
         let mut guard = AheadGuard::new(AheadLimits { max_ahead: limit, ..Default::default() });
@@ -198,8 +227,8 @@ mod tests {
     }
 
     proptest! {
-        /// By the contract's words: the last ten are all ahead and near one
-        /// another.
+        /// Word for word: the last ten are all ahead, and each is near the one
+        /// before it.
         #[test]
         fn the_row_is_the_last_ten(times in proptest::collection::vec(0_i64..40, 0..80), limit in 3_i64..12, cut in 0_usize..80) {
             let mut guard = jumps(limit);
@@ -216,7 +245,7 @@ mod tests {
                 let is_near = greatest.is_none_or(|greatest| time - greatest <= limit);
                 ahead.push(time);
                 let last = &ahead[ahead.len().saturating_sub(10)..];
-                let agree = last.iter().all(|a| last.iter().all(|b| a - b <= limit));
+                let agree = last.windows(2).all(|pair| (pair[0] - pair[1]).abs() <= limit);
                 let accepted = is_near || last.len() == 10 && agree;
                 prop_assert_eq!(guard.judge(time, b"", greatest, None).is_ok(), accepted, "{}", index);
                 if accepted {

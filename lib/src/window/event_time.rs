@@ -16,6 +16,8 @@ pub(super) struct EventTime {
     pub(super) slot: usize,
     /// Where a row of another `window` says its window's end.
     window_end: usize,
+    /// Whether the field is named in a query's text, where no flag changes it.
+    pub(super) is_named_by_query: bool,
 }
 
 impl EventTime {
@@ -24,6 +26,7 @@ impl EventTime {
             reader: TimeReader::default(),
             slot: projection.add(field),
             window_end: projection.add("window.end"),
+            is_named_by_query: false,
         }
     }
 
@@ -71,10 +74,19 @@ impl EventTime {
         };
         match found.map(|slot| TIME_LIKE[slot]) {
             Some("@raw") => out.reject(reason, "a text line: put parse before", line),
+            Some(other) if *other != *field && self.is_named_by_query => {
+                let hint = format_args!("found {other}, but the query names {field} as the time");
+                out.reject(reason, hint, line)
+            }
             Some(other) if *other != *field => {
                 let hint = format_args!("found {other}: add --time {other}, or parse before");
                 out.reject(reason, hint, line)
             }
+            _ if self.is_named_by_query => out.reject(
+                reason,
+                format_args!("no {field}, which the query names as the time"),
+                line,
+            ),
             _ => out.reject(
                 reason,
                 format_args!("no {field}: add --time FIELD, or parse before"),

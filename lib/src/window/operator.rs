@@ -15,7 +15,7 @@ use super::options::{AheadLimits, Mode, Trigger, WindowOptions};
 use super::record::Record;
 use super::row::ClosedBy;
 use super::running::{Due, Fate, RunningQuery, Shared};
-use crate::line::{Line, Projection, Reason, Scanner, Value, json};
+use crate::line::{Kind, Line, Projection, Reason, Scanner, Value, json};
 use crate::query::{Column, Context, Plan, WindowSpec};
 use crate::stream::{
     Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats, WindowStats,
@@ -143,6 +143,14 @@ impl WindowOperator {
         })
     }
 
+    /// Says that the text of a query names the time field, as `window(ts, …)`
+    /// does: records without it are then no reason to advise `--time`.
+    #[must_use]
+    pub fn with_time_named_by_query(mut self, is_named: bool) -> Self {
+        self.event_time.is_named_by_query = is_named;
+        self
+    }
+
     /// How far event time has come, from which the queries' watermarks follow.
     /// A measured delay is the same for all and taken off here.
     #[inline]
@@ -176,7 +184,13 @@ impl WindowOperator {
         arena.reset();
         let arena = &*arena;
         let slots = 0..self.query_slots;
-        let read = slots.clone().map(|slot| Value::read_in(scanner.field(slot), line, arena));
+        let read = slots.clone().map(|slot| {
+            let field = scanner.field(slot);
+            let value = Value::read_in(field, line, arena);
+            let is_beyond = value.is_null() && matches!(field.kind, Kind::Int | Kind::Float);
+            casts_failed.set(casts_failed.get() + u64::from(is_beyond));
+            value
+        });
         let values = arena.alloc_slice_fill_iter(read);
         for slot in 0..self.query_slots.min(64) {
             self.seen |= u64::from(scanner.field(slot).is_present()) << slot;
@@ -503,6 +517,12 @@ impl Operator for WindowOperator {
             self.close_due(before, self.reached(), by, out)?;
         }
         self.trigger_by_clock(out)
+    }
+
+    fn on_clock_change(&mut self) {
+        self.now = Timestamp::EPOCH;
+        self.next_trigger = None;
+        self.clock.restart();
     }
 
     fn wakes_at(&self) -> Option<Timestamp> {

@@ -1,4 +1,8 @@
 //! Rows: a window's groups in order, each as one line of JSON.
+//!
+//! An edge of a window outside of the years 0000 to 9999 is printed as the
+//! nearest instant within them. Rows of different windows can only look alike
+//! where both edges are outside, which takes windows of 10,000 years.
 
 use std::cell::Cell;
 

@@ -160,9 +160,9 @@ impl<'a> Oracle<'a> {
         let mut row: Vec<i64> =
             self.ahead.iter().filter(|(p, _)| *p == partition).map(|(_, t)| *t).collect();
         row.push(time);
-        let spread = row.iter().max().unwrap() - row.iter().min().unwrap();
+        let is_chain = row.windows(2).all(|pair| (pair[0] - pair[1]).abs() <= jump);
         self.ahead.retain(|(other, _)| *other != partition);
-        if row.len() == 10 && spread <= jump {
+        if row.len() == 10 && is_chain {
             return false;
         }
         if row.len() == 10 {

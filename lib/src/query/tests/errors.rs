@@ -459,7 +459,76 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     ("SELECT max(a) & 1 FROM logs", "max(a) & 1", "the operator `&` is not supported", ""),
     ("SELECT max(a) FROM logs WHERE a[0] = 1", "a[0", "`a[0]` is not supported", ""),
+    (
+        "SELECT avg(timestamp) FROM logs",
+        "timestamp",
+        "avg takes numbers, and this is a time",
+        SECONDS,
+    ),
+    (
+        "SELECT sum(date_trunc('hour', timestamp)) FROM logs",
+        "date_trunc('hour', timestamp)",
+        "sum takes numbers, and this is a time",
+        SECONDS,
+    ),
+    (
+        "SELECT percentile_approx(CAST(t AS timestamp), 0.5) FROM logs",
+        "CAST(t AS timestamp)",
+        "percentile_approx takes numbers, and this is a time",
+        SECONDS,
+    ),
+    (
+        "SELECT max(timestamp) - min(timestamp) AS d FROM logs",
+        "max(timestamp) - min(timestamp)",
+        "a time minus a time is no number",
+        "cast both to bigint or double: seconds since 1970",
+    ),
+    (
+        "SELECT first(timestamp) AS a, last(timestamp) AS b, count(*) AS n, (b - a) / n FROM logs",
+        "b - a",
+        "a time minus a time is no number",
+        "cast both to bigint or double: seconds since 1970",
+    ),
+    (
+        "SELECT window.end - window.start AS d FROM logs GROUP BY window(timestamp, '1 minute')",
+        "window.end - window.start",
+        "a time minus a time is no number",
+        "cast both to bigint or double: seconds since 1970",
+    ),
+    (
+        "SELECT date_trunc('hour', max(timestamp)) AS hour, hour * 2 FROM logs",
+        "hour",
+        "* takes numbers, and this is a time",
+        SECONDS,
+    ),
+    (
+        "SELECT count(*) FROM logs WHERE now() - timestamp > 5",
+        "now() - timestamp",
+        "a time minus a time is no number",
+        "cast both to bigint or double: seconds since 1970",
+    ),
+    (
+        "SELECT count(*) FROM logs WHERE mod(timestamp, 60) = 0 OR -timestamp > 1",
+        "timestamp",
+        "% takes numbers, and this is a time",
+        SECONDS,
+    ),
+    (
+        "SELECT -max(timestamp) FROM logs",
+        "max(timestamp)",
+        "- takes numbers, and this is a time",
+        SECONDS,
+    ),
 ];
+
+const SECONDS: &str = "cast it to bigint or double: seconds since 1970";
+
+#[test]
+fn a_column_does_not_take_on_the_type_of_an_aggregate_behind_it() {
+    let text =
+        "SELECT count(*) * 2 AS c, count(*) * 3 AS d, max(timestamp) AS m, d + 1 AS e FROM t";
+    compile(text).unwrap();
+}
 
 #[test]
 fn every_mistake_is_placed_and_named() {
@@ -530,6 +599,24 @@ there is no window to slide
   |
 1 | 5m
   | ^^ expected --size too",
+        ),
+        (
+            QueryFlags { select: &["count(*)".to_owned(), "max(x".to_owned()], ..flags },
+            "\
+the text ends too early
+ --> aggregates #2:1:5
+  |
+1 | max(x
+  |     ^ expected )",
+        ),
+        (
+            QueryFlags { by: &["a".to_owned(), "b c".to_owned()], ..flags },
+            "\
+`c` does not belong here
+ --> --by #2:1:3
+  |
+1 | b c
+  |   ^ expected ',' or the end",
         ),
         (
             QueryFlags { select: &["count(*) AS n extra".to_owned()], ..flags },

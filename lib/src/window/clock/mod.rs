@@ -73,7 +73,8 @@ impl EventClock {
         self.follow(false)
     }
 
-    /// Takes note of processing time, which never goes back; tells whether a
+    /// Takes note of processing time, which never goes back but for
+    /// [`restart`](Self::restart); tells whether a
     /// watermark may have moved, which is then due to idleness.
     ///
     /// Silence is counted from the first call: before it, and between a
@@ -83,6 +84,15 @@ impl EventClock {
         let Some(measures) = &mut self.measures else { return false };
         measures.sources.advance(now.micros);
         self.follow(true)
+    }
+
+    /// Forgets processing time, which the next [`advance`](Self::advance)
+    /// begins anew by another clock. No silence that the old one has measured
+    /// is left. Event time stays where that has brought it.
+    pub fn restart(&mut self) {
+        if let Some(measures) = &mut self.measures {
+            measures.sources.restart();
+        }
     }
 
     /// Brings event time, and the measured watermark, to where they belong.

@@ -31,7 +31,8 @@ pub(super) struct Sources {
     by_silence: Earliest,
     /// Processing time; zero until it is told.
     now: i64,
-    is_told: bool,
+    /// Where processing time began; `None` until it is told.
+    began: Option<i64>,
     /// Processing times of the first and the last record.
     first_heard: i64,
     last_heard: i64,
@@ -62,7 +63,7 @@ impl Sources {
             by_event_time: Earliest::new(),
             by_silence: Earliest::new(),
             now: 0,
-            is_told: false,
+            began: None,
             first_heard: 0,
             last_heard: 0,
             greatest: None,
@@ -108,8 +109,7 @@ impl Sources {
 
     /// Takes note of processing time, and of who has fallen silent by then.
     pub(super) fn advance(&mut self, now: i64) {
-        if !self.is_told {
-            self.is_told = true;
+        if self.began.is_none() {
             self.begin(now);
         }
         self.now = self.now.max(now);
@@ -134,12 +134,30 @@ impl Sources {
     /// Processing time begins: what was counted from zero is counted from
     /// `now`.
     fn begin(&mut self, now: i64) {
+        self.began = Some(now);
         self.now = now;
         for time in [&mut self.first_heard, &mut self.last_heard] {
             *time = time.saturating_add(now);
         }
         for source in &mut self.all {
             source.heard_at = source.heard_at.saturating_add(now);
+        }
+        self.list();
+    }
+
+    /// Processing time is to begin anew: all is as if none had passed, so that
+    /// what has been heard since it began is heard where it begins again. Whom
+    /// the old clock has found silent is awake, unless it was silent before.
+    pub(super) fn restart(&mut self) {
+        let Some(began) = self.began.take() else { return };
+        self.now = 0;
+        let before = |time: i64| time.saturating_sub(began).min(0);
+        self.first_heard = before(self.first_heard);
+        self.last_heard = before(self.last_heard);
+        for source in &mut self.all {
+            source.heard_at = before(source.heard_at);
+            let is_over = self.timeout.is_some_and(|timeout| source.heard_at <= -timeout);
+            source.is_idle &= is_over;
         }
         self.list();
     }
@@ -194,7 +212,7 @@ impl Sources {
     /// The next processing time at which something may change without input,
     /// but for the going on of event time when all are silent.
     pub(super) fn wakes_at(&self) -> Option<i64> {
-        let timeout = self.timeout.filter(|_| self.is_told)?;
+        let timeout = self.timeout.filter(|_| self.began.is_some())?;
         let silent = self.by_silence.peek().map(|Reverse((heard_at, _))| *heard_at);
         let waiting = (self.is_waiting && self.greatest.is_some()).then_some(self.first_heard);
         let since = silent.into_iter().chain(waiting).min()?;
@@ -203,7 +221,7 @@ impl Sources {
 
     /// The processing time at which event time comes to `time` by silence.
     pub(super) fn idle_reaches(&self, time: i64) -> Option<i64> {
-        let timeout = self.timeout.filter(|_| self.is_told)?;
+        let timeout = self.timeout.filter(|_| self.began.is_some())?;
         let silence = time.saturating_sub(self.greatest?).max(timeout);
         Some(self.last_heard.saturating_add(silence))
     }

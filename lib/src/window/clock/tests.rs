@@ -153,6 +153,31 @@ fn time_that_passed_between_two_runs_is_no_silence() {
 }
 
 #[test]
+fn another_clock_begins_without_silence_but_for_what_was_there_before() {
+    // b has been silent for 6 of 10 when the state is written; then a is heard
+    // by one clock, and after 1,000 another one begins at 0.
+    let options = options(Some(per(None)), Some(10));
+    let mut clock = EventClock::new(&options);
+    clock.advance(at(0));
+    clock.observe(50, b"b");
+    clock.advance(at(6));
+    let mut clock = restored(&clock, &options);
+    clock.advance(at(5_000));
+    clock.observe(100, b"a");
+    clock.advance(at(5_003));
+    clock.restart();
+    clock.restart();
+    clock.advance(at(0));
+    assert_eq!((clock.reached(), clock.wakes_at()), (Some(50), Some(at(4))), "b");
+    clock.advance(at(4));
+    assert_eq!((clock.reached(), clock.wakes_at()), (Some(100), Some(at(10))), "a");
+    clock.advance(at(9));
+    clock.restart();
+    clock.advance(at(-70));
+    assert_eq!((clock.reached(), clock.wakes_at()), (Some(100), Some(at(-66))), "b is awake");
+}
+
+#[test]
 fn many_values_do_not_make_a_record_dearer() {
     // 10,000 values, each the least in turn: a scan of all for each record
     // would take minutes here.
