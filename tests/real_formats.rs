@@ -97,13 +97,84 @@ const REAL_LOGS: &[(&str, &[&str], u64, u64)] = &[
     ("other/loghub_hdfs_2k.log", HDFS, 2_000, 0),
 ];
 
-/// Needs a folder of real logs, named by `HIGHWATER_REAL_LOGS`.
+fn real_logs() -> Option<PathBuf> {
+    let folder = std::env::var_os("HIGHWATER_REAL_LOGS").map(PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: HIGHWATER_REAL_LOGS names no folder of real logs");
+    }
+    folder
+}
+
+/// What another parser's field is called here; `None` for what is not taken
+/// apart here.
+fn our_name(theirs: &str) -> Option<&'static str> {
+    Some(match theirs {
+        "clientip" | "remote_addr" => "ip_address",
+        "auth" | "remote_user" => "user_id",
+        "ident" => "identity",
+        "timestamp" | "time_local" => "timestamp",
+        "verb" => "method",
+        "request" => "url",
+        "httpversion" | "http_version" => "protocol",
+        "response" | "status" => "status_code",
+        "bytes" | "body_bytes_sent" => "bytes",
+        "referrer" | "http_referer" => "referer",
+        "http_user_agent" => "user_agent",
+        "target_fqdn" => "vhost",
+        "port" => "vhost_port",
+        _ => return None,
+    })
+}
+
+/// The one record that `parse` makes of a line.
+fn record(format: &str, line: &str) -> Value {
+    let ran = support::run(PARSE.path, ["--format", format], format!("{line}\n").as_bytes());
+    serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {line}: {}", ran.stderr))
+}
+
+/// Lines with what another parser makes of them, all values strings.
+#[test]
+fn annotated_lines_agree_field_by_field() {
+    let Some(folder) = real_logs() else { return };
+    let mut compared = 0;
+    for (name, format) in [("apache2", "apache"), ("nginx", "nginx"), ("traefik_clf", "apache")] {
+        let file = folder.join(format!("annotated/crowdsec_{name}.expect.jsonl"));
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let expected: Value = serde_json::from_str(line).unwrap();
+            let record = record(format, expected["raw"].as_str().unwrap());
+            for (theirs, value) in expected["fields"].as_object().unwrap() {
+                let value = value.as_str().unwrap();
+                let Some(ours) = our_name(theirs) else {
+                    assert!(
+                        record["extra"].as_str().unwrap().contains(value),
+                        "{theirs}: {record}"
+                    );
+                    continue;
+                };
+                let found = match &record[ours] {
+                    Value::Null => "-".to_owned(),
+                    Value::String(text) if ours == "protocol" => text.replacen("HTTP/", "", 1),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let wanted = if ours == "timestamp" {
+                    let time = format!("{{\"time\":\"{value}\"}}");
+                    self::record("json", &time)["timestamp"].as_str().unwrap().to_owned()
+                } else {
+                    value.to_owned()
+                };
+                assert_eq!(found, wanted, "{theirs} of {line}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 200, "{compared} fields");
+}
+
 #[test]
 fn real_logs_are_parsed_to_the_last_line() {
-    let Some(folder) = std::env::var_os("HIGHWATER_REAL_LOGS").map(PathBuf::from) else {
-        println!("skipped: HIGHWATER_REAL_LOGS names no folder of real logs");
-        return;
-    };
+    let Some(folder) = real_logs() else { return };
     let mut wrong = Vec::new();
     for (name, args, parsed, rejected) in REAL_LOGS {
         let ran =
