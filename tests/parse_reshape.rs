@@ -106,6 +106,14 @@ fn text_lines_are_reshaped_too() {
 }
 
 #[test]
+fn help_fits_100_columns() {
+    let help = parse(&["--help"], "").success().stdout;
+    for line in help.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
 fn mistakes_in_flags_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -33,7 +33,7 @@ impl Evaluator {
         record: &[u8],
         scanner: &Scanner,
         tally: &Tally,
-        read: impl FnOnce(&Expr, &Context<'_>) -> T,
+        read: impl for<'r> FnOnce(&'r Expr, &Context<'r>) -> T,
     ) -> T {
         self.arena.reset();
         let arena = &self.arena;

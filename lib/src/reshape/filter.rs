@@ -4,6 +4,7 @@ use super::error::ReshapeError;
 use super::evaluator::Evaluator;
 use super::step::{Rest, Step, StepError};
 use crate::line::{Projection, Scanner};
+use crate::query::Expr;
 
 /// Hands on the records for which the condition is true; one that is null is
 /// not.
@@ -25,7 +26,7 @@ impl Step for Filter {
     fn apply(&mut self, record: &[u8], rest: &mut Rest<'_>) -> Result<(), StepError> {
         let Self { scanner, condition } = self;
         scanner.scan(record)?;
-        if condition.on_record(record, scanner, rest.tally, |expr, context| expr.is_true(context)) {
+        if condition.on_record(record, scanner, rest.tally, Expr::is_true) {
             return rest.pass(record);
         }
         rest.drop_record();
