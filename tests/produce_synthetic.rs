@@ -285,6 +285,10 @@ fn wrong_usage_is_named() {
             &["logs", "--partitions", "2", "--skew", "1m"],
             "lag 1m is not between 0 and the length of the stream, 19s980ms",
         ),
+        (&["logs", "--speed", "0"], "it is no speed; write it like 1, 10 or 0.5"),
+        (&["events", "--format", "nginx"], "events are no requests, so nginx cannot say them"),
+        (&["late-data", "--format", "apache"], "so apache cannot say them"),
+        (&["late-data", "--speed", "1"], "same three events; --speed has no meaning"),
         (&["late-data", "--malformed", "5%"], "same three events; --malformed has no meaning"),
         (&["late-data", "--rate", "5"], "always the same three events; --rate has no meaning"),
     ] {

@@ -10,17 +10,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, UsageError};
+use highwater_core::cli::{self, Pacer, UsageError};
 use highwater_core::stream::Output;
 use highwater_core::synth::{
-    Amount, Anomaly, Config, Duplicate, FutureClock, Generator, Late, Rate, Share, Skew, Stream,
+    Amount, Anomaly, Config, Duplicate, FutureClock, Generator, Late, LineFormat, Rate, Share,
+    Skew, Stream,
 };
 use highwater_core::time::{TimeDelta, Timestamp};
 
 /// Make a test stream with known truth
 ///
-/// Writes made-up records to stdout, one JSON object a line. Nothing sleeps: --rate spaces event
-/// times. The same flags, --seed and --start give the same bytes on every machine.
+/// Writes made-up records to stdout, one a line. Nothing sleeps without --speed: --rate spaces
+/// event times. The same flags, --seed and --start give the same bytes on every machine.
 #[derive(Debug, Parser)]
 #[command(name = "produce-synthetic", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
@@ -28,6 +29,10 @@ struct Args {
     /// What to make
     #[arg(value_name = "STREAM")]
     stream: Kind,
+
+    /// How lines are spelled; apache and nginx only for logs
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    format: FormatName,
 
     /// So many ordinary records; what anomalies add comes on top [default: 1000]
     #[arg(long, value_name = "N", conflicts_with = "duration")]
@@ -46,9 +51,13 @@ struct Args {
     seed: u64,
 
     /// Event time of the first record, such as 2025-09-12T00:00:00Z [default: the beginning of
-    /// the present minute; late-data: now]
+    /// the present minute; late-data and with --speed: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     start: Option<Timestamp>,
+
+    /// Write each line when it is due by the clock: 1 is real time, 10 ten times as fast
+    #[arg(long, value_name = "X", value_parser = parse_speed)]
+    speed: Option<f64>,
 
     /// Number of services in logs: auth, gateway, catalog and so on [default: 8]
     #[arg(long, value_name = "N")]
@@ -129,6 +138,10 @@ window and parse --format json invalid_json), no-time (no_timestamp), bad-time a
 (bad_timestamp), bad-utf8 (invalid_utf8). A record is only one of late, duplicate and future.
 parse and window take records with \"@source\" as they are; ingest rejects them (reserved_key).
 
+In text formats the lines take turns without bad-utf8, and the reasons are those of parse with
+the format named: no_match for cut and text, in access logs for no-time too. Access logs have
+times to the second, so there a watermark waits one second longer.
+
 Without anomalies, ddos, suspicious_ip and user_burst have nothing to find while there are at
 least 10 users for each record a second (the default). error_rate_spike needs 20 records a second
 for 8 services, else a few errors are a spike.
@@ -143,6 +156,10 @@ Examples:
       parse --rejects rejects.ndjson > logs.ndjson
   produce-synthetic logs --duration 2h --partitions 4 --skew 10m --idle-partition --duplicate 1% \\
       --future-clock 0.1%:1d --truth truth.ndjson > faults.ndjson
+  produce-synthetic logs --duration 1h --speed 1 --format nginx --out-of-order 5s |
+      parse --format nginx | window --size 10s --watermark 6s 'count(*) AS n'
+  produce-synthetic logs --format apache | parse --format apache --rename vhost=service |
+      window --query error_rate
   produce-synthetic events --count 1000 --rate 10 --users 5 | window --query action_metrics";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -155,11 +172,37 @@ enum Kind {
     LateData,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    /// JSON in normal form
+    Json,
+    /// Apache's vhost_combined; the virtual host is the service
+    Apache,
+    /// nginx's combined, with rt= and the response time behind it
+    Nginx,
+    /// Pairs of key and value: time=… level=… msg="…"
+    Logfmt,
+    /// Syslog of RFC 5424, with structured data
+    Syslog,
+}
+
+impl From<FormatName> for LineFormat {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Json => Self::Json,
+            FormatName::Apache => Self::Apache,
+            FormatName::Nginx => Self::Nginx,
+            FormatName::Logfmt => Self::Logfmt,
+            FormatName::Syslog => Self::Syslog,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let mut generator =
             Generator::new(&args.config()?).map_err(|error| UsageError(error.to_string()))?;
-        produce(&mut generator, args.truth.as_deref())
+        produce(&mut generator, args.speed, args.truth.as_deref())
     })
 }
 
@@ -167,13 +210,9 @@ impl Args {
     fn config(&self) -> anyhow::Result<Config> {
         if matches!(self.stream, Kind::LateData) {
             self.check_late_data()?;
-            return Ok(Config::new(
-                Stream::LateData,
-                match self.start {
-                    Some(start) => start,
-                    None => now()?,
-                },
-            ));
+            let start = self.start.map_or_else(now, Ok)?;
+            let format = self.format.into();
+            return Ok(Config { format, ..Config::new(Stream::LateData, start) });
         }
         let stream = match self.stream {
             Kind::Events => Stream::Events,
@@ -181,6 +220,7 @@ impl Args {
         };
         let start = match self.start {
             Some(start) => start,
+            None if self.speed.is_some() => now()?,
             None => minute_of(now()?),
         };
         let default = Config::new(stream, start);
@@ -190,6 +230,7 @@ impl Args {
             (None, None) => default.amount,
         };
         Ok(Config {
+            format: self.format.into(),
             seed: self.seed,
             amount,
             rate: self.rate,
@@ -214,6 +255,7 @@ impl Args {
             ("--count", self.count.is_some()),
             ("--duration", self.duration.is_some()),
             ("--rate", self.rate.is_some()),
+            ("--speed", self.speed.is_some()),
             ("--services", self.services.is_some()),
             ("--users", self.users.is_some()),
             ("--out-of-order", self.out_of_order.is_some()),
@@ -236,22 +278,33 @@ impl Args {
 }
 
 /// Writes the whole stream, and the truth about it where that is wanted.
-fn produce(generator: &mut Generator, truth: Option<&Path>) -> anyhow::Result<()> {
+fn produce(
+    generator: &mut Generator,
+    speed: Option<f64>,
+    truth: Option<&Path>,
+) -> anyhow::Result<()> {
     let stdout = io::stdout().as_fd().try_clone_to_owned().context("cannot use stdout")?;
     let mut out = Output::new(Box::new(File::from(stdout)), Box::new(|_| {}));
     let mut truth = truth.map(Truth::create).transpose()?;
-    let mut known = Vec::new();
+    let mut pacer = Pacer::new(speed)?;
+    let (mut line, mut known) = (Vec::new(), Vec::new());
     let written = loop {
-        if !generator.next_line(out.row(), &mut known) {
+        line.clear();
+        known.clear();
+        if !generator.next_line(&mut line, &mut known) {
             break out.flush();
         }
-        if let Err(error) = out.finish_row() {
+        match pacer.wait_for(generator.arrival(), &mut out) {
+            Ok(true) => {}
+            Ok(false) => break out.flush(),
+            Err(error) => break Err(error),
+        }
+        if let Err(error) = out.copy_row(&line) {
             break Err(error);
         }
         if let Some(truth) = &mut truth {
             truth.write(&known)?;
         }
-        known.clear();
     };
     if let Some(truth) = truth {
         truth.finish()?;
@@ -294,6 +347,13 @@ impl Truth {
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text.as_bytes())
         .ok_or_else(|| "it is no time; write it like 2025-09-12T00:00:00Z".to_owned())
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if speed > 0.0 && f64::is_finite(speed) => Ok(speed),
+        _ => Err("it is no speed; write it like 1, 10 or 0.5".to_owned()),
+    }
 }
 
 fn now() -> anyhow::Result<Timestamp> {

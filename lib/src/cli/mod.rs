@@ -4,6 +4,7 @@
 mod args;
 mod format;
 mod input;
+mod pace;
 mod progress;
 mod report;
 mod reshape;
@@ -22,6 +23,7 @@ use clap::error::ErrorKind;
 pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
+pub use pace::Pacer;
 pub use reshape::ReshapeArgs;
 pub use run::Run;
 pub use textfile::Textfile;

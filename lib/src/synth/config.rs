@@ -3,6 +3,7 @@
 use super::anomaly::Anomaly;
 use super::duplicate::Duplicate;
 use super::error::ConfigError;
+use super::format::LineFormat;
 use super::future::FutureClock;
 use super::late::Late;
 use super::partition::Skew;
@@ -19,7 +20,8 @@ pub enum Stream {
     /// Actions of users: the six fields of the event schema.
     Events,
     /// Three clicks, of which the second is 5 and the third 15 minutes old.
-    /// Of the [`Config`] only `start` counts: it is the time of the first.
+    /// Of the [`Config`] only `format` and `start` count, which is the time of
+    /// the first.
     LateData,
 }
 
@@ -39,6 +41,8 @@ pub enum Amount {
 pub struct Config {
     /// The kind of stream.
     pub stream: Stream,
+    /// How the lines are spelled.
+    pub format: LineFormat,
     /// Event time of the first record, cut to the millisecond.
     pub start: Timestamp,
     /// Chooses among the streams of this kind.
@@ -88,10 +92,19 @@ impl Config {
     /// Most partitions that a stream can have.
     pub const MAX_PARTITIONS: u16 = 1_000;
 
+    /// Refuses a format that has no place for what the records say.
+    pub(super) fn check_format(&self) -> Result<(), ConfigError> {
+        if self.format.suits(self.stream) {
+            return Ok(());
+        }
+        Err(ConfigError::FormatOfEvents(self.format.name()))
+    }
+
     /// A thousand records in order without anything odd, seed 1, 8 services.
     pub fn new(stream: Stream, start: Timestamp) -> Self {
         Self {
             stream,
+            format: LineFormat::default(),
             start,
             seed: 1,
             amount: Amount::Records(1_000),

@@ -67,6 +67,8 @@ pub(super) struct Repeat {
     pub(super) placed: Placed,
     /// The line on which it came first.
     pub(super) of: u64,
+    /// When it comes again, in milliseconds since the epoch.
+    pub(super) at: i64,
 }
 
 /// The records that have come once and are to come again.
@@ -112,8 +114,8 @@ impl Repeats {
         if upcoming.is_some_and(|upcoming| upcoming <= first.key().0) {
             return None;
         }
-        let ((_, of), placed) = first.remove_entry();
-        Some(Repeat { placed, of })
+        let ((at, of), placed) = first.remove_entry();
+        Some(Repeat { placed, of, at })
     }
 }
 

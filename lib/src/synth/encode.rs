@@ -38,23 +38,14 @@ pub(super) fn write_members(record: &Record, catalogue: &Catalogue, out: &mut Ve
 #[inline]
 fn write_log(log: &LogRecord, catalogue: &Catalogue, out: &mut Vec<u8>) {
     let service = catalogue.service(log.service);
-    let operation = service.operations[usize::from(log.operation)];
     let failure = log.failure.map(|failure| &FAILURES[usize::from(failure)].1);
-    let level: &[u8] = match failure {
-        Some(_) => b"ERROR",
-        None if log.response_millis > SLOW_MILLIS => b"WARN",
-        None => b"INFO",
-    };
     put(out, &[b"\"timestamp\":\""]);
     write_time(log.millis, out);
-    put(out, &[b"\",\"level\":\"", level, b"\",\"service\":\"", service.name.as_bytes()]);
-    put(out, &[b"\",\"message\":\"", operation.as_bytes()]);
-    match failure {
-        Some(failure) => put(out, &[b" failed: ", failure.message.as_bytes(), b" after "]),
-        None => put(out, &[b" completed in "]),
-    }
-    json::write_int(log.response_millis.into(), out);
-    put(out, &[b" ms\",\"ip_address\":\""]);
+    put(out, &[b"\",\"level\":\""]);
+    write_level(log, out);
+    put(out, &[b"\",\"service\":\"", service.name.as_bytes(), b"\",\"message\":\""]);
+    write_message(log, catalogue, out);
+    put(out, &[b"\",\"ip_address\":\""]);
     write_address(log.address, out);
     put(out, &[b"\",\"user_id\":\""]);
     write_user(log.user, out);
@@ -78,9 +69,57 @@ fn write_event(event: &EventRecord, out: &mut Vec<u8>) {
     json::write_double(f64::from(event.cents) / 1e2, out);
     put(out, &[b",\"session_id\":\"session_"]);
     json::write_int(event.session.into(), out);
-    put(out, &[b"\",\"ip_address\":\"192.168.1."]);
-    json::write_int(event.host.into(), out);
+    put(out, &[b"\",\"ip_address\":\""]);
+    write_event_address(event, out);
     put(out, &[b"\"}"]);
+}
+
+/// How bad it is that a request took its course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Error,
+    Warn,
+    Info,
+}
+
+#[inline]
+pub(super) fn level_of(log: &LogRecord) -> Level {
+    match log.failure {
+        Some(_) => Level::Error,
+        None if log.response_millis > SLOW_MILLIS => Level::Warn,
+        None => Level::Info,
+    }
+}
+
+#[inline]
+pub(super) fn write_level(log: &LogRecord, out: &mut Vec<u8>) {
+    put(
+        out,
+        &[match level_of(log) {
+            Level::Error => b"ERROR",
+            Level::Warn => b"WARN",
+            Level::Info => b"INFO",
+        }],
+    );
+}
+
+/// Appends what was asked for and how it went.
+#[inline]
+pub(super) fn write_message(log: &LogRecord, catalogue: &Catalogue, out: &mut Vec<u8>) {
+    let operation = catalogue.service(log.service).operations[usize::from(log.operation)];
+    put(out, &[operation.as_bytes()]);
+    match log.failure.map(|failure| &FAILURES[usize::from(failure)].1) {
+        Some(failure) => put(out, &[b" failed: ", failure.message.as_bytes(), b" after "]),
+        None => put(out, &[b" completed in "]),
+    }
+    json::write_int(log.response_millis.into(), out);
+    put(out, &[b" ms"]);
+}
+
+#[inline]
+pub(super) fn write_event_address(event: &EventRecord, out: &mut Vec<u8>) {
+    put(out, &[b"192.168.1."]);
+    json::write_int(event.host.into(), out);
 }
 
 /// Appends the time of a record as its own field spells it.
@@ -132,14 +171,21 @@ pub(super) fn write_address(address: IpAddr, out: &mut Vec<u8>) {
 }
 
 #[inline]
-fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+pub(super) fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
     }
 }
 
+/// Appends the last `width` digits of a number, with zeros in front.
+pub(super) fn put_padded(number: u32, width: u32, out: &mut Vec<u8>) {
+    for place in (0..width).rev() {
+        out.push(b'0' + (number / 10_u32.pow(place) % 10) as u8);
+    }
+}
+
 #[inline]
-fn hex(number: u64) -> [u8; 16] {
+pub(super) fn hex(number: u64) -> [u8; 16] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 16];
     for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
@@ -150,7 +196,7 @@ fn hex(number: u64) -> [u8; 16] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::synth::record::Action;
 
@@ -160,7 +206,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    const LOG: LogRecord = LogRecord {
+    pub(in crate::synth) const LOG: LogRecord = LogRecord {
         millis: 1_757_635_200_123,
         address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 17)),
         user: 0,
@@ -169,6 +215,15 @@ mod tests {
         failure: None,
         response_millis: 120,
         request: 0x0123_4567_89ab_cdef,
+    };
+
+    pub(in crate::synth) const EVENT: EventRecord = EventRecord {
+        millis: 1_757_635_200_123,
+        user: 2,
+        session: 17,
+        action: Action::Purchase,
+        cents: 10_000,
+        host: 254,
     };
 
     #[test]
@@ -200,16 +255,8 @@ mod tests {
 
     #[test]
     fn an_event() {
-        let event = EventRecord {
-            millis: 1_757_635_200_123,
-            user: 2,
-            session: 17,
-            action: Action::Purchase,
-            cents: 10_000,
-            host: 254,
-        };
         assert_eq!(
-            line(Record::Event(event)),
+            line(Record::Event(EVENT)),
             concat!(
                 r#"{"timestamp":1757635200123,"user_id":"user_003","action":"purchase","#,
                 r#""value":100.0,"session_id":"session_17","ip_address":"192.168.1.254"}"#

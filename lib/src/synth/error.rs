@@ -15,6 +15,9 @@ pub enum ConfigError {
     /// The number of services or users is out of range.
     #[error("{0} {1} are not between 1 and {2}")]
     Participants(u64, &'static str, u64),
+    /// Events in the format of an access log.
+    #[error("events are no requests, so {0} cannot say them; json, logfmt and syslog can")]
+    FormatOfEvents(&'static str),
     /// The bound of disorder is negative.
     #[error("out-of-order bound {0} is negative")]
     NegativeBound(TimeDelta),

@@ -8,6 +8,7 @@ use super::config::{Config, Schedule, Stream};
 use super::duplicate::{Repeat, Repeats};
 use super::encode;
 use super::error::ConfigError;
+use super::format::LineFormat;
 use super::inject;
 use super::malformed::Malformed;
 use super::partition::Layout;
@@ -17,6 +18,8 @@ use super::replay::{Placed, Replay};
 use super::source::Topic;
 use super::traffic::Traffic;
 use super::truth::TruthLine;
+use crate::line::json;
+use crate::time::Timestamp;
 
 /// A stream of records, made line by line.
 ///
@@ -36,6 +39,7 @@ use super::truth::TruthLine;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Generator {
+    format: LineFormat,
     catalogue: Arc<Catalogue>,
     replay: Replay,
     /// The record that comes next for the first time.
@@ -53,13 +57,17 @@ pub struct Generator {
     /// Whether the truth has told when a partition fell silent, if one does.
     silence_told: bool,
     lines: u64,
+    /// When the last line arrives, in milliseconds since the epoch.
+    at: i64,
+    /// A line of text, before it is wrapped.
+    text: Vec<u8>,
 }
 
 /// What stands on a line.
 enum Item {
     Record(Placed),
     Repeat(Repeat),
-    Broken(Record),
+    Broken(Placed),
 }
 
 impl Generator {
@@ -70,6 +78,7 @@ impl Generator {
     /// Fails if the configuration contradicts itself, for example if an
     /// anomaly does not lie within the stream.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        config.check_format()?;
         if config.stream == Stream::LateData {
             return Ok(Self::late_data(config));
         }
@@ -90,12 +99,13 @@ impl Generator {
             topic,
             bound: config.out_of_order.micros / 1_000,
             known,
-            ..Self::plain(catalogue, replay)
+            ..Self::plain(config, catalogue, replay)
         })
     }
 
-    fn plain(catalogue: Arc<Catalogue>, replay: Replay) -> Self {
+    fn plain(config: &Config, catalogue: Arc<Catalogue>, replay: Replay) -> Self {
         Self {
+            format: config.format,
             catalogue,
             progress: Progress::new(replay.layout()),
             replay,
@@ -108,6 +118,8 @@ impl Generator {
             known: Vec::new(),
             silence_told: false,
             lines: 0,
+            at: 0,
+            text: Vec::new(),
         }
     }
 
@@ -131,7 +143,7 @@ impl Generator {
                 clock: now,
             })
             .collect();
-        Self::plain(Arc::new(Catalogue::new(1)), Replay::of_few(arrivals))
+        Self::plain(config, Arc::new(Catalogue::new(1)), Replay::of_few(arrivals))
     }
 
     /// Appends the next line to `line`, without a newline, and to `truth` the
@@ -148,9 +160,18 @@ impl Generator {
         let Some(item) = self.next_item() else { return false };
         self.lines += 1;
         match item {
-            Item::Record(placed) => self.first_time(placed, line, truth),
-            Item::Repeat(repeat) => self.again(&repeat, line, truth),
-            Item::Broken(record) => self.broken(&record, line, truth),
+            Item::Record(placed) => {
+                self.at = placed.at;
+                self.first_time(placed, line, truth);
+            }
+            Item::Repeat(repeat) => {
+                self.at = repeat.at;
+                self.again(&repeat, line, truth);
+            }
+            Item::Broken(placed) => {
+                self.at = placed.at;
+                self.broken(&placed.arrival.record, line, truth);
+            }
         }
         true
     }
@@ -158,6 +179,12 @@ impl Generator {
     /// How many lines there have been so far.
     pub fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// When the last line arrives, by the stream's clock: the event time that
+    /// has then been reached. Never goes back.
+    pub fn arrival(&self) -> Timestamp {
+        Timestamp::from_micros(self.at * 1_000)
     }
 
     #[inline]
@@ -173,7 +200,7 @@ impl Generator {
             return Some(Item::Repeat(repeat));
         }
         if std::mem::take(&mut self.strikes) {
-            return self.upcoming.map(|placed| Item::Broken(placed.arrival.record));
+            return self.upcoming.map(Item::Broken);
         }
         self.upcoming.take().map(Item::Record)
     }
@@ -210,9 +237,9 @@ impl Generator {
 
     fn broken(&mut self, record: &Record, line: &mut Vec<u8>, truth: &mut Vec<u8>) {
         let Some(malformed) = &mut self.malformed else { return };
-        let flaw = malformed.write(record, &self.catalogue, line);
+        let flaw = malformed.write(record, &self.catalogue, self.format, line);
         let told = TruthLine::about(truth, "malformed", self.lines);
-        told.text("type", flaw.name()).text("reason", flaw.reason()).end();
+        told.text("type", flaw.name()).text("reason", flaw.reason(self.format)).end();
     }
 
     /// Writes a record, with what its clock said.
@@ -224,10 +251,17 @@ impl Generator {
             Fate::OnTime | Fate::Late => record,
         };
         match &mut self.topic {
-            None => encode::write_line(&record, &self.catalogue, line),
+            None => self.format.write(&record, &self.catalogue, line),
             Some(topic) => {
                 topic.write(placed, line);
-                encode::write_members(&record, &self.catalogue, line);
+                if self.format == LineFormat::Json {
+                    return encode::write_members(&record, &self.catalogue, line);
+                }
+                self.text.clear();
+                self.format.write(&record, &self.catalogue, &mut self.text);
+                line.extend_from_slice(b"\"@raw\":");
+                json::write_string(&self.text, line);
+                line.push(b'}');
             }
         }
     }

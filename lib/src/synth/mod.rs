@@ -21,7 +21,8 @@
 //! 2. `arrival`: the order in which they come, and whose clocks are ahead.
 //! 3. `partition` and `replay`: the order in which they are read.
 //! 4. `duplicate` and `malformed`: the lines that come on top.
-//! 5. `encode`, `source` and `truth`: what is written. `progress` measures
+//! 5. `format` and those it chooses from (`encode` for JSON, `access`, `logfmt`,
+//!    `syslog`), `source` and `truth`: what is written. `progress` measures
 //!    what is late by the lines themselves.
 //!
 //! # The streams
@@ -66,13 +67,19 @@
 //!   | `wrong-type` | `timestamp` is an object | `bad_timestamp` |
 //!   | `bad-utf8` | the user's name begins with bytes that are no UTF-8 | `invalid_utf8`; behind `ingest`, which replaces them, a good record |
 //!
+//!   In text the first five come in turn: `cut` ends within a text in quotes or
+//!   within the first key, `wrong-type` has a word for its time, and the reasons
+//!   are those of `parse` with the `--format` named: `no_match` for `cut` and
+//!   `text`, and in access logs for `no-time`.
+//!
 //! - *Clocks ahead* add their lead to the event time of a record, which keeps
 //!   its place in the stream.
 //! - *Partitions* put `"@source"` in front, with `topic`, `partition`,
 //!   `offset`, `timestamp` (when the broker appended it, by the stream's clock)
 //!   and `key`. The partition is the one that Kafka's default partitioner
 //!   chooses for the key `user_id`. `ingest` rejects such records, `parse` and
-//!   `window` take them.
+//!   `window` take them. Lines of text are then wrapped in `@raw`, as `ingest`
+//!   would.
 //! - *Skew* reads partition p of N at a speed at which it is
 //!   lag × p / (N − 1) behind partition 0 when that has been read to its end;
 //!   half as much at half of it. Partitions start together, and each keeps its
@@ -98,6 +105,10 @@
 //! | `{"kind":"skew","partition":3,"lag":600.0}` | partition 3 is 600 s behind when partition 0 has been read |
 //! | `{"kind":"idle","line":160,"partition":0,"start":"…Z"}` | from line 160 on, when event time has come to `start`, partition 0 is silent |
 //!
+//! Times of events are spelled as in JSON whatever the format, and lines of
+//! access logs have theirs cut to the second; a watermark over them waits a
+//! second longer.
+//!
 //! Anomalies and lags come first, the rest by line. `ddos` lists its `users`, who send enough to be found
 //! by `user_burst` as well, and the service that is its `target`. `records` is
 //! how many an anomaly adds.
@@ -110,6 +121,7 @@
 //! disorder, and those outside of its reach not on an anomaly: what is added
 //! to a stream leaves the rest as it was.
 
+mod access;
 mod anomaly;
 mod arrival;
 mod catalogue;
@@ -119,10 +131,12 @@ mod effect;
 mod encode;
 mod error;
 mod extra;
+mod format;
 mod future;
 mod generator;
 mod inject;
 mod late;
+mod logfmt;
 mod malformed;
 mod partition;
 mod progress;
@@ -131,6 +145,7 @@ mod random;
 mod record;
 mod replay;
 mod source;
+mod syslog;
 mod ticks;
 mod traffic;
 mod truth;
@@ -142,6 +157,7 @@ pub use anomaly::{Anomaly, AnomalyKind, ParseAnomalyError};
 pub use config::{Amount, Config, Stream};
 pub use duplicate::{Duplicate, ParseDuplicateError};
 pub use error::ConfigError;
+pub use format::LineFormat;
 pub use future::{FutureClock, ParseFutureClockError};
 pub use generator::Generator;
 pub use late::{Late, ParseLateError};
