@@ -37,8 +37,8 @@ impl Calendar {
         }
         let days = days_from_civil(time.year.unwrap_or(1970), time.month, time.day)?;
         let in_day = i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60;
-        let seconds = days * 86_400 + in_day + i64::from(time.second)
-            - i64::from(time.offset.unwrap_or(0));
+        let seconds =
+            days * 86_400 + in_day + i64::from(time.second) - i64::from(time.offset.unwrap_or(0));
         let micros = seconds * 1_000_000 + i64::from(time.nanos / 1_000);
         Some(Timestamp { micros, nanos: (time.nanos % 1_000) as u16 })
     }
