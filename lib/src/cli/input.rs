@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::progress::Progress;
 use super::report::Report;
+use super::say;
 use super::signals::Signals;
 use crate::source::{self, Source, enlarge, is_pipe};
 use crate::stream::{Event, Input, Next, Operator, Output, StageError};
@@ -123,7 +124,11 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
 
 impl Input for Attended {
     fn next(&mut self) -> Result<Next, StageError> {
-        self.source.next()
+        let next = self.source.next();
+        for message in self.source.messages() {
+            say(self.report.stage(), &message);
+        }
+        next
     }
 
     fn poll(&mut self) -> io::Result<Event> {

@@ -21,6 +21,7 @@ pub struct Run<'a> {
     stage: &'static str,
     io: &'a IoArgs,
     files: &'a [PathBuf],
+    source: Option<Box<dyn Source>>,
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
     format: RowFormat,
@@ -35,6 +36,7 @@ impl<'a> Run<'a> {
             stage,
             io,
             files: &[],
+            source: None,
             late: None,
             sink: None,
             format: RowFormat::Ndjson,
@@ -47,6 +49,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn files(mut self, files: &'a [PathBuf]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// Reads from here; the files are then only what must not be written to.
+    #[must_use]
+    pub fn source(mut self, source: Option<Box<dyn Source>>) -> Self {
+        self.source = source;
         self
     }
 
@@ -98,7 +107,10 @@ impl<'a> Run<'a> {
     /// stdout that has seen enough is no error.
     pub fn drive(self, operator: &mut dyn Operator) -> anyhow::Result<()> {
         let stdin = [PathBuf::from("-")];
-        let paths = expand_paths(if self.files.is_empty() { &stdin } else { self.files })?;
+        let paths = match &self.source {
+            Some(_) => self.files.to_vec(),
+            None => expand_paths(if self.files.is_empty() { &stdin } else { self.files })?,
+        };
         if self.io.stats_every.is_some_and(|every| every <= TimeDelta::ZERO) {
             return Err(UsageError("--stats-every must be longer than 0s".to_owned()).into());
         }
@@ -122,8 +134,8 @@ impl<'a> Run<'a> {
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         // What reads a pipe has another stage in front of it.
-        let is_first = paths != stdin || !is_pipe(rustix::stdio::stdin());
-        let source: Box<dyn Source> = Box::new(Files::new(paths));
+        let is_first = self.source.is_some() || paths != stdin || !is_pipe(rustix::stdio::stdin());
+        let source = self.source.unwrap_or_else(|| Box::new(Files::new(paths)));
         let mut input = Attended::new(source, is_first, signals, report, self.io.progress)?;
         if self.sink.is_some() {
             input.forget_stdout();

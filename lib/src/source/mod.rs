@@ -8,6 +8,8 @@
 mod content;
 mod files;
 mod paths;
+mod rate;
+mod tcp;
 
 use std::fmt;
 use std::fs::File;
@@ -21,6 +23,8 @@ use crate::time::Timestamp;
 
 pub use files::Files;
 pub use paths::expand_paths;
+pub use rate::Rate;
+pub use tcp::{Address, Connection, Listener, ParseAddressError, TcpError};
 
 /// What a pipe may hold if the system lets it: the most that an ordinary user
 /// may ask for.
@@ -69,6 +73,11 @@ pub trait Source: fmt::Debug {
     /// How many bytes there are to read in all, if that is known beforehand.
     fn total(&self) -> Option<u64> {
         None
+    }
+
+    /// What people should hear of, since the last call.
+    fn messages(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Keeps, as `epoch`, where to go on reading; see
