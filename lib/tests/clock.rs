@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use highwater_core::line::{Projection, Reason};
 use highwater_core::query::Plan;
-use highwater_core::stream::{Event, Input, Operator as _, Options, Output, StageError, drive, Next};
+use highwater_core::stream::{
+    Event, Input, Next, Operator as _, Options, Output, StageError, drive,
+};
 use highwater_core::time::{TimeDelta, Timestamp};
 use highwater_core::window::{AheadLimits, Mode, WindowOperator, WindowOptions};
 

@@ -10,6 +10,8 @@ mod files;
 mod follow;
 mod identity;
 mod paths;
+mod rate;
+mod tcp;
 
 use std::fmt;
 use std::fs::File;
@@ -28,6 +30,8 @@ pub use files::Files;
 pub use follow::{GrowingFiles, Pace};
 pub use paths::expand_paths;
 pub(crate) use paths::present_paths;
+pub use rate::Rate;
+pub use tcp::{Address, Connection, Listener, ParseAddressError, TcpError};
 
 /// What a pipe may hold if the system lets it: the most that an ordinary user
 /// may ask for.
