@@ -11,6 +11,7 @@ use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
 use super::{IoArgs, UsageError, say};
+use crate::line::Framing;
 use crate::source::{Files, Source, expand_paths, is_pipe};
 use crate::stream::{Operator, Options, Output, SideFile, drive};
 use crate::time::TimeDelta;
@@ -105,6 +106,7 @@ impl<'a> Run<'a> {
         let stage = self.stage;
         let stdout = rustix::stdio::stdout();
         let options = Options {
+            framing: Framing::Lines,
             max_line: self.io.max_line,
             accept_control: self.accept_control,
             forward_control: self.writes_stream && is_pipe(stdout),
