@@ -12,7 +12,7 @@ use super::report::Report;
 use super::signals::Signals;
 use super::{IoArgs, UsageError, say};
 use crate::line::Framing;
-use crate::source::{Files, Source, expand_paths, is_pipe};
+use crate::source::{EventTimes, Files, Merge, Source, expand_paths, is_pipe};
 use crate::stream::{Operator, Options, Output, SideFile, drive};
 use crate::time::TimeDelta;
 
@@ -22,6 +22,8 @@ pub struct Run<'a> {
     stage: &'static str,
     io: &'a IoArgs,
     files: &'a [PathBuf],
+    framing: Framing,
+    merge: Option<Box<dyn EventTimes>>,
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
     format: RowFormat,
@@ -36,6 +38,8 @@ impl<'a> Run<'a> {
             stage,
             io,
             files: &[],
+            framing: Framing::Lines,
+            merge: None,
             late: None,
             sink: None,
             format: RowFormat::Ndjson,
@@ -48,6 +52,21 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn files(mut self, files: &'a [PathBuf]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// Cuts what it reads into such records.
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// Reads the files side by side, if times are given, and merges their
+    /// records by these.
+    #[must_use]
+    pub fn merge_by_time(mut self, times: Option<Box<dyn EventTimes>>) -> Self {
+        self.merge = times;
         self
     }
 
@@ -106,7 +125,7 @@ impl<'a> Run<'a> {
         let stage = self.stage;
         let stdout = rustix::stdio::stdout();
         let options = Options {
-            framing: Framing::Lines,
+            framing: self.framing.clone(),
             max_line: self.io.max_line,
             accept_control: self.accept_control,
             forward_control: self.writes_stream && is_pipe(stdout),
@@ -125,7 +144,15 @@ impl<'a> Run<'a> {
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         // What reads a pipe has another stage in front of it.
         let is_first = paths != stdin || !is_pipe(rustix::stdio::stdin());
-        let source: Box<dyn Source> = Box::new(Files::new(paths));
+        let source: Box<dyn Source> = match self.merge {
+            None => Box::new(Files::new(paths)),
+            Some(times) => {
+                if paths.iter().filter(|path| **path == stdin[0]).count() > 1 {
+                    return Err(UsageError("stdin can be merged only once".to_owned()).into());
+                }
+                Box::new(Merge::new(paths, self.framing, self.io.max_line, times))
+            }
+        };
         let mut input = Attended::new(source, is_first, signals, report, self.io.progress)?;
         if self.sink.is_some() {
             input.forget_stdout();

@@ -7,6 +7,7 @@
 
 mod content;
 mod files;
+mod merge;
 mod paths;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::stream::{Next, StageError};
 use crate::time::Timestamp;
 
 pub use files::Files;
+pub use merge::{EventTimes, FormatTimes, Merge};
 pub use paths::expand_paths;
 
 /// What a pipe may hold if the system lets it: the most that an ordinary user
