@@ -156,7 +156,7 @@ fn write_lines(folder: &Path, name: usize, times: &[u32]) -> (String, Vec<(u32, 
         (*time, format!("{{\"t\":{time},\"from\":\"{name}:{number}\"}}"))
     };
     let lines: Vec<(u32, String)> = times.iter().enumerate().map(line).collect();
-    let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+    let text = lines.iter().flat_map(|(_, line)| [line, "\n"]).collect::<String>();
     let file = folder.join(format!("{name}.ndjson"));
     fs::write(&file, text).unwrap();
     (file.to_str().unwrap().to_owned(), lines)

@@ -18,7 +18,7 @@
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
 //! | edge | [`cli`] | shared arguments, signals, progress, statistics, exit codes |
-//! | sources | [`source`] | files and stdin: all reading of the outside world |
+//! | sources | [`source`] | files and stdin, merged by time or not: all reading of the outside world |
 //! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`row`] | SQL to plans, accumulators, log formats, rows of `window` |

@@ -96,29 +96,31 @@ impl MergeArgs {
 struct MultilineArgs {
     /// Join lines that do not match to the record before, such as stack traces
     ///
-    /// Pretty-printed JSON becomes records of one line with '^\{'. Whatever a line is joined to
-    /// stays shorter than --max-line.
-    #[arg(long, value_name = "REGEX", value_parser = Regex::new)]
-    multiline_start: Option<Regex>,
+    /// Pretty-printed JSON becomes records of one line with '^\{'. No record grows longer than
+    /// --max-line: a line that would make it so begins the next one, as does one past the cap on
+    /// lines, and the first of a file.
+    #[arg(long = "multiline-start", value_name = "REGEX", value_parser = Regex::new)]
+    start: Option<Regex>,
 
     /// Join at most so many lines; those behind begin a record of their own
-    #[arg(long, value_name = "N", default_value = "500", requires = "multiline_start")]
+    #[arg(long = "multiline-lines", value_name = "N", default_value = "500", requires = "start")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
-    multiline_lines: u64,
+    lines: u64,
 
     /// Give out a record that may be unfinished when no more has come for this long
-    #[arg(long, value_name = "DURATION", default_value = "2s", requires = "multiline_start")]
-    multiline_wait: TimeDelta,
+    #[arg(long = "multiline-wait", value_name = "DURATION", default_value = "2s")]
+    #[arg(requires = "start")]
+    wait: TimeDelta,
 }
 
 impl MultilineArgs {
     fn framing(&self) -> Result<Framing, UsageError> {
-        let Some(start) = &self.multiline_start else { return Ok(Framing::Lines) };
-        let micros = u64::try_from(self.multiline_wait.micros)
+        let Some(start) = &self.start else { return Ok(Framing::Lines) };
+        let micros = u64::try_from(self.wait.micros)
             .map_err(|_| UsageError("--multiline-wait must not be negative".to_owned()))?;
         Ok(Framing::Multiline(Multiline {
             start: start.clone(),
-            max_lines: self.multiline_lines,
+            max_lines: self.lines,
             wait: Duration::from_micros(micros),
         }))
     }

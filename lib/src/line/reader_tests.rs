@@ -221,7 +221,7 @@ proptest! {
         max_lines in 1_usize..5,
         max_line in 6_usize..30,
     ) {
-        let input = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let input = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
         let framing = multiline("^a", max_lines as u64);
         let whole = framing.whole(input.as_bytes(), max_line);
         let got = records(framing, input.as_bytes(), &sizes, max_line);

@@ -115,7 +115,7 @@ proptest! {
         last_ends in any::<bool>(),
     ) {
         let bytes = |lines: &Vec<String>| {
-            let text = lines.iter().map(|line| format!("{line}{end}")).collect::<String>();
+            let text = lines.iter().flat_map(|line| [line, end]).collect::<String>();
             let whole = if last_ends { &text } else { text.strip_suffix(end).unwrap_or(&text) };
             whole.as_bytes().to_vec()
         };
