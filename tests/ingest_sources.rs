@@ -220,7 +220,7 @@ fn peers_beyond_the_limit_wait_until_others_leave() {
         .collect();
     let message = live.message();
     assert!(message.starts_with("ingest: no room for more than "), "{message}");
-    peers.drain(..10);
+    peers.drain(..16);
     let mut rows: Vec<String> = (0..20).map(|_| live.line()).collect();
     rows.sort_by_key(|row| (row.len(), row.clone()));
     let expected: Vec<String> = (0..20).map(|number| format!("{{\"peer\":{number}}}")).collect();

@@ -6,14 +6,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Args as Arguments, Parser};
+use clap::{ArgAction, ArgGroup, Args as Arguments, Parser, ValueEnum};
 use highwater_core::checkpoint::{Directory, Positions, random_id};
 use highwater_core::cli::{self, IoArgs, Run, UsageError};
-use highwater_core::line::Start;
-use highwater_core::source::{Address, Connection, GrowingFiles, Listener, Pace, Rate, Source};
-use highwater_core::stage::Ingest;
+use highwater_core::format::TimeOptions;
+use highwater_core::line::{Framing, Multiline, Start};
+use highwater_core::source::{
+    Address, Connection, EventTimes, FormatTimes, GrowingFiles, Listener, Merge, Pace, Rate,
+    Source, expand_paths,
+};
+use highwater_core::stage::{Format, Ingest};
 use highwater_core::stream::Origin;
-use highwater_core::time::TimeDelta;
+use highwater_core::time::{Calendar, TimeDelta, TimeFormat, Zone};
+use regex::bytes::Regex;
 
 /// Bring lines into a pipeline
 ///
@@ -30,6 +35,8 @@ use highwater_core::time::TimeDelta;
   ingest --listen 127.0.0.1:9999 | parse --stamp | window --size 10s 'count(*) AS n'
   ingest --rate 100 | window --size 10s --watermark 0s 'count(*) AS n, max(value) AS top'
   kcat -C -b broker:9092 -t logs -J | ingest --kcat-json | parse | window --query error_rate
+  ingest --merge-by-time web1.log web2.log.gz | parse | window --query error_rate
+  ingest --multiline-start '^[0-9]{4}-' app.log | jq -r '.\"@raw\"'
   zcat old.gz | ingest | parse")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;
@@ -74,6 +81,12 @@ struct Args {
     heartbeat: Option<TimeDelta>,
 
     #[command(flatten)]
+    merge: MergeArgs,
+
+    #[command(flatten)]
+    multiline: MultilineArgs,
+
+    #[command(flatten)]
     checkpoint: CheckpointArgs,
 
     #[command(flatten)]
@@ -108,6 +121,117 @@ impl GrowingArgs {
             None if self.follow => Pace::Follow,
             None => Pace::Once,
         }
+    }
+}
+
+/// How several inputs become one.
+#[derive(Arguments, Debug)]
+#[command(next_help_heading = "Merging")]
+struct MergeArgs {
+    /// Read the files side by side and merge their records by event time
+    ///
+    /// The order within a file stays: lines without a time remain behind their predecessor, a line
+    /// that is out of order counts at the greatest time before it. At equal times the files come
+    /// in the order given. Every input has to end; merge live ones with `window --watermark-per`.
+    #[arg(long, conflicts_with_all = ["socket", "listen", "rate", "checkpoint"])]
+    merge_by_time: bool,
+
+    /// What the lines are, to find their time
+    #[arg(long, value_name = "FORMAT", default_value = "auto", requires = "merge_by_time")]
+    format: FormatName,
+
+    /// The field that holds the time, as in `parse`
+    #[arg(long, value_name = "FIELD", requires = "merge_by_time")]
+    time_field: Option<String>,
+
+    /// How times are spelled, as in `parse`
+    #[arg(long, value_name = "FORMAT", requires = "merge_by_time")]
+    time_format: Option<TimeFormat>,
+
+    /// The zone of times without one, as in `parse`
+    #[arg(long, value_name = "ZONE", default_value = "UTC", hide_default_value = true)]
+    #[arg(requires = "merge_by_time")]
+    tz: Zone,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    /// Decided line by line
+    Auto,
+    /// JSON records
+    Json,
+    /// Apache access logs
+    Apache,
+    /// Apache error logs
+    ApacheError,
+    /// nginx access logs
+    Nginx,
+    /// nginx error logs
+    NginxError,
+    /// key=value pairs
+    Logfmt,
+    /// Syslog
+    Syslog,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Auto => Self::Auto,
+            FormatName::Json => Self::Json,
+            FormatName::Apache => Self::Apache,
+            FormatName::ApacheError => Self::ApacheError,
+            FormatName::Nginx => Self::Nginx,
+            FormatName::NginxError => Self::NginxError,
+            FormatName::Logfmt => Self::Logfmt,
+            FormatName::Syslog => Self::Syslog,
+        }
+    }
+}
+
+impl MergeArgs {
+    fn times(&self) -> Option<Box<dyn EventTimes>> {
+        let calendar =
+            Calendar::default().with_zone(self.tz.clone()).with_format(self.time_format.clone());
+        let options = TimeOptions { field: self.time_field.clone(), ..TimeOptions::default() };
+        let times = FormatTimes::new(self.format.into(), calendar, &options);
+        self.merge_by_time.then(|| Box::new(times) as _)
+    }
+}
+
+/// Records of several lines.
+#[derive(Arguments, Debug)]
+#[command(next_help_heading = "Records of several lines")]
+struct MultilineArgs {
+    /// Join lines that do not match to the record before, such as stack traces
+    ///
+    /// Pretty-printed JSON becomes records of one line with '^\{'. No record grows longer than
+    /// --max-line: a line that would make it so begins the next one, as does one past the cap on
+    /// lines, and the first of a file.
+    #[arg(long = "multiline-start", value_name = "REGEX", value_parser = Regex::new)]
+    start: Option<Regex>,
+
+    /// Join at most so many lines; those behind begin a record of their own
+    #[arg(long = "multiline-lines", value_name = "N", default_value = "500", requires = "start")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    lines: u64,
+
+    /// Give out a record that may be unfinished when no more has come for this long
+    #[arg(long = "multiline-wait", value_name = "DURATION", default_value = "2s")]
+    #[arg(requires = "start")]
+    wait: TimeDelta,
+}
+
+impl MultilineArgs {
+    fn framing(&self) -> Result<Framing, UsageError> {
+        let Some(start) = &self.start else { return Ok(Framing::Lines) };
+        let micros = u64::try_from(self.wait.micros)
+            .map_err(|_| UsageError("--multiline-wait must not be negative".to_owned()))?;
+        Ok(Framing::Multiline(Multiline {
+            start: start.clone(),
+            max_lines: self.lines,
+            wait: Duration::from_micros(micros),
+        }))
     }
 }
 
@@ -146,10 +270,21 @@ impl Args {
                 return Err(UsageError(format!("{flag} must be longer than 0s")));
             }
         }
+        if self.merge.merge_by_time && (self.growing.pace() != Pace::Once || self.files.is_empty())
+        {
+            let message = "--merge-by-time needs files that end; merge live ones by \
+                           window --watermark-per FIELD";
+            return Err(UsageError(message.to_owned()));
+        }
         let goes_back = self.growing.pace() != Pace::Once || self.checkpoint.checkpoint.is_some();
         if goes_back && self.files.iter().any(|file| file.as_os_str() == "-") {
             let message = "stdin cannot be gone back to: give files, without --follow, \
                            --max-files-per-trigger and --checkpoint";
+            return Err(UsageError(message.to_owned()));
+        }
+        if self.multiline.start.is_some() && (goes_back || self.listen.is_some()) {
+            let message = "--multiline-start reads files, stdin or --socket to their ends, \
+                           without --follow, --max-files-per-trigger, --checkpoint and --listen";
             return Err(UsageError(message.to_owned()));
         }
         Ok(())
@@ -172,7 +307,14 @@ impl Args {
             let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
             return Ok((Some(Box::new(files)), Some(origin)));
         }
-        let source: Option<Box<dyn Source>> = if let Some(peer) = &self.socket {
+        let source: Option<Box<dyn Source>> = if let Some(times) = self.merge.times() {
+            Some(Box::new(Merge::new(
+                self.merged()?,
+                self.multiline.framing()?,
+                self.io.max_line,
+                times,
+            )))
+        } else if let Some(peer) = &self.socket {
             Some(Box::new(Connection::open(peer)?))
         } else if let Some(address) = &self.listen {
             Some(Box::new(Listener::bind(address, self.io.max_line)?))
@@ -184,6 +326,15 @@ impl Args {
             None
         };
         Ok((source, self.heartbeat.map(Origin::new)))
+    }
+
+    /// The inputs to merge.
+    fn merged(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let paths = expand_paths(&self.files)?;
+        if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            return Err(UsageError("stdin can be merged only once".to_owned()).into());
+        }
+        Ok(paths)
     }
 
     fn operator(&self) -> Ingest {
@@ -208,6 +359,7 @@ fn main() -> ExitCode {
         Run::new("ingest", &args.io)
             .files(&args.files)
             .source(source)
+            .framing(args.multiline.framing()?)
             .origin(origin)
             .outside_world()
             .drive(&mut args.operator())

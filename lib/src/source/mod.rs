@@ -9,6 +9,7 @@ mod content;
 mod files;
 mod follow;
 mod identity;
+mod merge;
 mod paths;
 mod rate;
 mod tcp;
@@ -28,6 +29,7 @@ use crate::time::Timestamp;
 
 pub use files::Files;
 pub use follow::{GrowingFiles, Pace};
+pub use merge::{EventTimes, FormatTimes, Merge};
 pub use paths::expand_paths;
 pub(crate) use paths::present_paths;
 pub use rate::Rate;

@@ -130,7 +130,9 @@ impl Ingest {
             return self.wrap(text.as_bytes(), out);
         }
         let text = line.bytes.trim_ascii();
-        if !(text.starts_with(b"{") && text.ends_with(b"}")) {
+        // A record of several lines that is JSON has come as one line.
+        let is_record = text.starts_with(b"{") && text.ends_with(b"}");
+        if !is_record || memchr::memchr(b'\n', text).is_some() {
             return self.wrap(line.bytes, out);
         }
         if let Some(error) = reserved_key(&mut self.reserved, text) {
@@ -223,6 +225,7 @@ mod tests {
             (br#"{"a":{"@raw":1}}"#, Some(r#"{"a":{"@raw":1}}"#)),
             (b"{broken}", Some("{broken}")),
             (b"say \"hi\"\t\0", Some(r#"{"@raw":"say \"hi\"\t\u0000"}"#)),
+            (b"{\"a\":\"x\ny\"}", Some(r#"{"@raw":"{\"a\":\"x\ny\"}"}"#)),
             (b"[1]", Some(r#"{"@raw":"[1]"}"#)),
             (br#"{"cut":"#, Some(r#"{"@raw":"{\"cut\":"}"#)),
             (br#"{"@":"end"}"#, None),

@@ -119,22 +119,23 @@ impl WholeLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::{LineReader, Reason};
+    use crate::line::{Framing, LineReader, Reason};
     use proptest::prelude::*;
 
     /// A line as it comes out: its number, offset, bytes, and what is wrong.
     type Told = (u64, u64, Vec<u8>, Option<Reason>);
 
     fn drain(reader: &mut LineReader, line: &mut u64, told: &mut Vec<Told>) {
-        while let Some((offset, found)) = reader.next_line() {
+        while let Some((at, found)) = reader.next_line() {
             *line += 1;
-            told.push((*line, offset, found.bytes.to_vec(), found.fault));
+            told.push((*line, at.offset, found.bytes.to_vec(), found.fault));
         }
     }
 
     /// The lines of a source that is read in one go.
     fn directly(input: &[u8], max_line: usize) -> Vec<Told> {
-        let (mut reader, mut told, mut line) = (LineReader::new(max_line), Vec::new(), 0);
+        let (mut reader, mut told, mut line) =
+            (LineReader::new(Framing::Lines, max_line), Vec::new(), 0);
         for mut rest in [input, &[]] {
             reader.fill(|space| rest.read(space)).unwrap();
             drain(&mut reader, &mut line, &mut told);
@@ -145,7 +146,7 @@ mod tests {
     /// The lines of a source that is come back to for each piece.
     fn in_turns(input: &[u8], sizes: &[usize], max_line: usize, space: usize) -> Vec<Told> {
         let (mut lines, mut told) = (WholeLines::new(max_line), Vec::new());
-        let mut reader = LineReader::new(max_line);
+        let mut reader = LineReader::new(Framing::Lines, max_line);
         let (mut rest, mut sizes) = (input, sizes.iter().cycle());
         let mut is_open = true;
         while is_open {
@@ -157,7 +158,7 @@ mod tests {
             } else {
                 lines.end();
             }
-            reader.begin(lines.offset());
+            reader.begin(lines.offset(), 0);
             let mut line = lines.line();
             while reader.fill(|s| lines.give(&mut s[..space])).unwrap() > 0 {
                 drain(&mut reader, &mut line, &mut told);
