@@ -227,7 +227,7 @@ fn choice() {
         ("CASE WHEN f THEN 'x' ELSE nul END", "null"),
         ("CASE WHEN f THEN 'x' ELSE t = t END", "true"),
         ("coalesce(nul, i, 'none')", r#""7""#),
-        ("coalesce(nul, 1, 2.5)", "1.0"),
+        ("coalesce(NULL, 1, 2.5)", "1.0"),
         ("greatest(1, 2.5, 3)", "3.0"),
         ("greatest(i, 2.5)", "7"),
         ("if(i > 5, 'a', 'b')", r#""a""#),
