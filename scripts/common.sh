@@ -38,7 +38,7 @@ maven_jars() {
         mkdir -p "$cache"
         fresh=$(mktemp -d "$cache/fetching.XXXXXX")
         {
-            echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            echo '<project><modelVersion>4.0.0</modelVersion>'
             echo '<groupId>highwater</groupId><artifactId>jars</artifactId><version>1</version><dependencies>'
             for artifact in "$@"; do
                 IFS=: read -r group artifact version <<<"$artifact"

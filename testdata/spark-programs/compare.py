@@ -100,12 +100,9 @@ def compare(ours, spark):
 
 def place(row):
     """The row's window and keys: all texts that are no lists, and no times, which are no keys here."""
-    texts = [value for value in row.values() if value is None or isinstance(value, str)]
-    return json.dumps([row.get("window"), [text for text in texts if not is_time(text)]])
-
-
-def is_time(text):
-    return text is not None and TIME.fullmatch(text) is not None
+    keys = {name: value for name, value in row.items() if isinstance(value, str)}
+    keys = {name: value for name, value in keys.items() if not TIME.fullmatch(value)}
+    return json.dumps([row.get("window"), keys])
 
 
 def same(a, b):
