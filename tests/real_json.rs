@@ -35,7 +35,7 @@ fn every_log_of_json() {
         ("crowdsec_authentik.jsonl", JSON, 24, json!({})),
         ("crowdsec_caddy_access.jsonl", JSON, 11, json!({})),
         ("crowdsec_caddy_coraza.jsonl", JSON, 55, json!({})),
-        ("crowdsec_docker_wrapped_nginx.jsonl", JSON, 3, json!({})),
+        ("crowdsec_docker_wrapped_nginx.jsonl", &["--format", "nginx"], 3, json!({})),
         ("crowdsec_grafana.jsonl", JSON, 12, json!({})),
         ("crowdsec_nextcloud.jsonl", JSON, 19, json!({})),
         ("crowdsec_ntfy.jsonl", JSON, 16, json!({})),
