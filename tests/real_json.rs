@@ -76,8 +76,9 @@ fn every_log_of_json() {
                 assert!(record.get(name).is_none_or(|value| value.is_string() || value.is_null()));
             }
         }
-        // Normalising is done once.
-        let again = PARSE.run(flags, &ran.stdout);
+        // Normalising is done once. A named text format takes no JSON.
+        let as_json = if flags.contains(&"nginx") { JSON } else { flags };
+        let again = PARSE.run(as_json, &ran.stdout);
         assert!(again.stdout == ran.stdout, "{name}");
     }
 }
