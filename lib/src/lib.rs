@@ -24,7 +24,7 @@
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`row`] | SQL to plans, accumulators, log formats, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
 //! | line | [`line`](mod@line) | chunked reader, scanner, values, control lines |
-//! | time | [`time`] | timestamps, durations |
+//! | time | [`time`] | timestamps, durations, zones, what times without a year mean |
 //!
 //! # Records are bytes
 //!
