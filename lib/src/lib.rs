@@ -21,7 +21,7 @@
 //! | sources | [`source`] | files, stdin, TCP peers, a test source: all reading of the outside world |
 //! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
-//! | engines | [`query`], `aggregate`, [`format`](mod@format), [`row`] | SQL to plans, accumulators, log formats, rows of `window` |
+//! | engines | [`query`], `aggregate`, [`format`](mod@format), [`reshape`], [`row`] | SQL to plans, accumulators, log formats, steps of `parse` behind them, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
 //! | line | [`line`](mod@line) | chunked reader, scanner, values, control lines |
 //! | time | [`time`] | timestamps, durations, zones, what times without a year mean |
@@ -73,6 +73,7 @@ pub mod format;
 pub mod line;
 pub mod prometheus;
 pub mod query;
+pub mod reshape;
 pub mod row;
 pub mod sink;
 pub mod source;

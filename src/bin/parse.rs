@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, IoArgs, Run, TimeArgs, UsageError};
+use highwater_core::cli::{self, IoArgs, ReshapeArgs, Run, TimeArgs, UsageError};
 use highwater_core::format::{CsvParser, PatternParser};
 use highwater_core::stage::{Format, Parse};
 
@@ -15,12 +15,15 @@ use highwater_core::stage::{Format, Parse};
 /// json-file), and writes JSON records that begin with timestamp, level, service, message, `ip_address`,
 /// `user_id`, `request_id`, `response_time`, `status_code` and `error_code`, as far as the line has them.
 /// Times come out in UTC. A record already in that form passes through byte for byte.
+/// Then it explodes, looks up, renames, sets, filters and projects, in this order.
 #[derive(Debug, Parser)]
 #[command(name = "parse", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   parse --format nginx /var/log/nginx/access.log | window --query error_rate
   parse --format regex --pattern '^(?<time>\\S+) (?<level>[A-Z]+) (?<message>.*)' app.log
   tail -F app.json | parse --rejects bad.ndjson | jq .message
+  parse --set service=web --where 'status_code >= 500' --fields timestamp,url,user_agent access.log
+  parse --format words --lookup frameworks.csv --on word notes.txt
   parse --time-field created_at --time-format '%d.%m.%Y %H:%M:%S' --tz Europe/Berlin app.json")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;
@@ -48,6 +51,9 @@ struct Args {
 
     #[command(flatten)]
     times: TimeArgs,
+
+    #[command(flatten)]
+    reshape: ReshapeArgs,
 
     #[command(flatten)]
     io: IoArgs,
@@ -118,8 +124,9 @@ impl Args {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let mut parse =
-            Parse::new(args.format()?).with_times(args.times.calendar(), &args.times.options());
+        let mut parse = Parse::new(args.format()?)
+            .with_times(args.times.calendar(), &args.times.options())
+            .with_reshape(args.reshape.reshape()?);
         Run::new("parse", &args.io).files(&args.files).drive(&mut parse)
     })
 }

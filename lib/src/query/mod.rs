@@ -28,6 +28,7 @@ mod lower;
 mod pattern;
 mod plan;
 mod scalar;
+mod schema;
 mod scope;
 mod syntax;
 #[cfg(test)]
@@ -44,3 +45,5 @@ pub use plan::{
     Aggregate, Column, Context, Function, Key, Percentages, Plan, RelativeError, WindowSpec,
 };
 pub use scalar::Scalar;
+pub(crate) use scalar::members;
+pub use schema::{SchemaColumn, parse_schema};

@@ -90,6 +90,15 @@ pub(super) struct Clauses<'a> {
     pub(super) having: Option<Fragment<'a>>,
 }
 
+/// A column of a schema, as it stands.
+#[derive(Clone, Debug)]
+pub(super) struct TypedColumn {
+    pub(super) name: String,
+    pub(super) name_span: Range<usize>,
+    pub(super) kind: String,
+    pub(super) type_span: Range<usize>,
+}
+
 /// Reads the tokens of one text.
 pub(super) struct Reader<'a> {
     source: &'a Source<'a>,
@@ -160,6 +169,22 @@ impl<'a> Reader<'a> {
         let fragment = self.fragment()?;
         self.end("an operator or the end")?;
         Ok(fragment)
+    }
+
+    /// Columns with their types, `a STRING, b DOUBLE`, and nothing more: the
+    /// name, where it stands, the type as typed, and where that stands.
+    pub(super) fn columns(mut self) -> Result<Vec<TypedColumn>, QueryError> {
+        let columns = self.list(|reader| {
+            let first = reader.parser.index();
+            let name = reader.parser.parse_identifier().map_err(|error| reader.error(&error))?;
+            let name_span = reader.span_since(first);
+            let first = reader.parser.index();
+            let kind = reader.parser.parse_data_type().map_err(|error| reader.error(&error))?;
+            let type_span = reader.span_since(first);
+            Ok(TypedColumn { name: name.value, name_span, kind: kind.to_string(), type_span })
+        })?;
+        self.end("',' or the end")?;
+        Ok(columns)
     }
 
     fn list<T>(

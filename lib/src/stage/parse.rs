@@ -6,6 +6,7 @@ use crate::format::{
     Untimed, Unwrapped,
 };
 use crate::line::{Line, Reason, json};
+use crate::reshape::Reshape;
 use crate::stream::{
     Operator, Output, Place, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
@@ -65,6 +66,8 @@ pub struct Parse {
     parser: Option<TextParser>,
     calendar: Calendar,
     containers: Containers,
+    /// What is done to the records before they are written.
+    reshape: Option<Reshape>,
     /// A text line taken out of its `@raw`, and the value of its `@source`.
     text: Vec<u8>,
     source: Option<Vec<u8>>,
@@ -106,6 +109,7 @@ impl Parse {
             parser,
             calendar: Calendar::default(),
             containers: Containers::default(),
+            reshape: None,
             text: Vec::new(),
             source: None,
         }
@@ -118,6 +122,26 @@ impl Parse {
         self.json = JsonRecords::new(times);
         self.untimed = times.untimed;
         self
+    }
+
+    /// Reshapes the records before they are written.
+    #[must_use]
+    pub fn with_reshape(mut self, reshape: Option<Reshape>) -> Self {
+        self.reshape = reshape;
+        self
+    }
+
+    /// Runs `parse`, and reshapes the records that it writes.
+    #[inline]
+    fn reshaped(
+        &mut self,
+        out: &mut Output,
+        parse: impl FnOnce(&mut Self, &mut Output) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let Some(mut reshape) = self.reshape.take() else { return parse(self, out) };
+        let result = reshape.reshape(out, |out| parse(self, out));
+        self.reshape = Some(reshape);
+        result
     }
 
     /// Parses a line that looks like JSON: a record, or wrapped text.
@@ -357,7 +381,7 @@ impl Operator for Parse {
     }
 
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
-        self.parse(line, out)?;
+        self.reshaped(out, |parse, out| parse.parse(line, out))?;
         if let Some(notice) = self.calendar.take_notice() {
             out.message(&notice);
         }
@@ -366,16 +390,21 @@ impl Operator for Parse {
 
     fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
         self.calendar.set_now(now);
+        if let Some(reshape) = &mut self.reshape {
+            reshape.set_now(now);
+        }
         Ok(())
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
         let mut containers = std::mem::take(&mut self.containers);
-        while let Some((text, time)) = containers.unfinished() {
-            let line = Line { bytes: text, fault: None };
-            self.inner(text, Origin { source: None, time: Some(time) }, line, out)?;
-        }
-        Ok(())
+        self.reshaped(out, |parse, out| {
+            while let Some((text, time)) = containers.unfinished() {
+                let line = Line { bytes: text, fault: None };
+                parse.inner(text, Origin { source: None, time: Some(time) }, line, out)?;
+            }
+            Ok(())
+        })
     }
 
     /// Not as a rule, but where times have no year the one before counts.
@@ -394,6 +423,9 @@ impl Operator for Parse {
     fn stats(&self, stats: &mut Stats) {
         let text = self.parser.as_ref().map_or(0, TextParser::casts_failed);
         stats.casts_failed += self.json.casts_failed + text;
+        if let Some(reshape) = &self.reshape {
+            reshape.stats(stats);
+        }
     }
 }
 

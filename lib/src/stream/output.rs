@@ -149,6 +149,18 @@ impl Output {
         self.finish_row()
     }
 
+    /// Runs `write` with its rows going to `rows`, each ended by a newline, in
+    /// place of stdout; they do not count. For what reads another's rows
+    /// before they are written.
+    pub fn divert<T>(&mut self, rows: &mut Vec<u8>, write: impl FnOnce(&mut Self) -> T) -> T {
+        let (sink, records_out) = (self.sink.take(), self.stats.records_out);
+        std::mem::swap(&mut self.rows, rows);
+        let result = write(self);
+        std::mem::swap(&mut self.rows, rows);
+        (self.sink, self.stats.records_out) = (sink, records_out);
+        result
+    }
+
     /// Writes a control line, which counts as no record.
     pub(super) fn control(&mut self, line: &[u8]) {
         self.rows.extend_from_slice(line);

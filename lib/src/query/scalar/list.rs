@@ -13,7 +13,7 @@ pub(super) fn size(value: Value<'_>) -> Option<i128> {
 
 /// The members of an array or object, each with its key if it has one, without
 /// the blanks around it.
-pub(super) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut at = json::skip_blanks(text, 1);
     let is_empty = matches!(text.get(at), None | Some(b']' | b'}'));
     let mut rest = (!is_empty).then_some(text);

@@ -4,6 +4,8 @@ mod list;
 mod text;
 mod time;
 
+pub(crate) use list::members;
+
 use super::expr::{Expr, Type};
 use super::plan::Context;
 use super::{arithmetic, cast, eval};

@@ -1,0 +1,4 @@
+-- what the sensors send
+ok BOOLEAN,
+n BIGINT,
+`geo.city` STRING, seen timestamp
