@@ -1,4 +1,5 @@
 //! Arguments that say what is done to records in normal form.
+#![allow(clippy::doc_markdown, reason = "the docs of arguments are help texts")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub struct ReshapeArgs {
     #[arg(long = "where", value_name = "EXPR", allow_hyphen_values = true)]
     filter: Option<String>,
 
-    /// Write only these fields, in this order, as far as the record has them: `level,geo.city`.
+    /// Write only these fields, in this order, as far as the record has them: level,geo.city.
     /// @source stays
     #[arg(long, value_name = "NAMES", conflicts_with = "schema")]
     fields: Vec<String>,

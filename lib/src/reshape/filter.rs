@@ -25,7 +25,13 @@ impl Step for Filter {
     fn apply(&mut self, record: &[u8], rest: &mut Rest<'_>) -> Result<(), StepError> {
         let Self { scanner, condition } = self;
         scanner.scan(record)?;
-        if condition.on_record(record, scanner, rest.tally, |expr, context| expr.is_true(context)) {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method ties the lifetimes of its arguments together"
+        )]
+        let is_met =
+            condition.on_record(record, scanner, rest.tally, |e, context| e.is_true(context));
+        if is_met {
             return rest.pass(record);
         }
         rest.drop_record();
