@@ -1,6 +1,7 @@
 //! Real logs, each in its format: how many lines are parsed and how many are
 //! rejected, and that every record is one.
 
+#![allow(clippy::print_stderr, reason = "says what was skipped")]
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod support;
@@ -100,7 +101,7 @@ const REAL_LOGS: &[(&str, &[&str], u64, u64)] = &[
 fn real_logs() -> Option<PathBuf> {
     let folder = std::env::var_os("HIGHWATER_REAL_LOGS").map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: HIGHWATER_REAL_LOGS names no folder of real logs");
+        eprintln!("skipped: HIGHWATER_REAL_LOGS names no folder of real logs");
     }
     folder
 }

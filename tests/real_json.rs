@@ -35,7 +35,7 @@ fn every_log_of_json() {
         ("crowdsec_authentik.jsonl", JSON, 24, json!({})),
         ("crowdsec_caddy_access.jsonl", JSON, 11, json!({})),
         ("crowdsec_caddy_coraza.jsonl", JSON, 55, json!({})),
-        ("crowdsec_docker_wrapped_nginx.jsonl", JSON, 3, json!({})),
+        ("crowdsec_docker_wrapped_nginx.jsonl", &["--format", "nginx"], 3, json!({})),
         ("crowdsec_grafana.jsonl", JSON, 12, json!({})),
         ("crowdsec_nextcloud.jsonl", JSON, 19, json!({})),
         ("crowdsec_ntfy.jsonl", JSON, 16, json!({})),
@@ -76,8 +76,9 @@ fn every_log_of_json() {
                 assert!(record.get(name).is_none_or(|value| value.is_string() || value.is_null()));
             }
         }
-        // Normalising is done once.
-        let again = PARSE.run(flags, &ran.stdout);
+        // Normalising is done once. A named text format takes no JSON.
+        let as_json = if flags.contains(&"nginx") { JSON } else { flags };
+        let again = PARSE.run(as_json, &ran.stdout);
         assert!(again.stdout == ran.stdout, "{name}");
     }
 }

@@ -18,13 +18,13 @@
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
 //! | edge | [`cli`] | shared arguments, signals, progress, statistics, exit codes |
-//! | sources | [`source`] | files and stdin: all reading of the outside world |
+//! | sources | [`source`] | files, stdin, TCP peers, a test source: all reading of the outside world |
 //! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`reshape`], [`row`] | SQL to plans, accumulators, log formats, steps of `parse` behind them, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
 //! | line | [`line`](mod@line) | chunked reader, scanner, values, control lines |
-//! | time | [`time`] | timestamps, durations |
+//! | time | [`time`] | timestamps, durations, zones, what times without a year mean |
 //!
 //! # Records are bytes
 //!

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use highwater_core::line::{Projection, Reason};
 use highwater_core::query::Plan;
-use highwater_core::stream::{Event, Input, Operator as _, Options, Output, StageError, drive};
+use highwater_core::stream::{
+    Event, Input, Next, Operator as _, Options, Output, StageError, drive,
+};
 use highwater_core::time::{TimeDelta, Timestamp};
 use highwater_core::window::{AheadLimits, Mode, WindowOperator, WindowOptions};
 
@@ -68,8 +70,8 @@ struct Replay<'a> {
 }
 
 impl Input for Replay<'_> {
-    fn next_source(&mut self) -> Result<Option<String>, StageError> {
-        self.bytes.next_source()
+    fn next(&mut self) -> Result<Next, StageError> {
+        self.bytes.next()
     }
 
     fn poll(&mut self) -> io::Result<Event> {

@@ -1,6 +1,12 @@
 //! The steps of `parse` behind its formats, against the same steps written
 //! down plainly over lists of names and values.
 
+#![allow(
+    clippy::needless_for_each,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    reason = "an oracle is written to be read"
+)]
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use highwater_core::line::Line;

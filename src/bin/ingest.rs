@@ -1,30 +1,42 @@
 //! Brings lines of the outside world into a pipeline.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, ArgGroup, Args as Arguments, Parser, ValueEnum};
 use highwater_core::checkpoint::{Directory, Positions, random_id};
 use highwater_core::cli::{self, IoArgs, Run, UsageError};
-use highwater_core::line::Start;
-use highwater_core::source::{GrowingFiles, Pace, Source};
-use highwater_core::stage::Ingest;
+use highwater_core::format::TimeOptions;
+use highwater_core::line::{Framing, Multiline, Start};
+use highwater_core::source::{
+    Address, Connection, EventTimes, FormatTimes, GrowingFiles, Listener, Merge, Pace, Rate,
+    Source, expand_paths,
+};
+use highwater_core::stage::{Format, Ingest};
 use highwater_core::stream::Origin;
-use highwater_core::time::TimeDelta;
+use highwater_core::time::{Calendar, TimeDelta, TimeFormat, Zone};
+use regex::bytes::Regex;
 
 /// Bring lines into a pipeline
 ///
-/// Reads files, directories, patterns or stdin, .gz and .zst unpacked, and writes one JSON
-/// object a line: records that are JSON as they are, other text as {"@raw":"…"} for `parse`.
+/// Reads files, directories, patterns or stdin, .gz and .zst unpacked, or what comes over TCP,
+/// and writes one JSON object a line: records that are JSON as they are, other text as
+/// {"@raw":"…"} for `parse`.
 #[derive(Debug, Parser)]
 #[command(name = "ingest", version, max_term_width = 100)]
+#[command(group(ArgGroup::new("from").args(["files", "socket", "listen", "rate"])))]
 #[command(after_help = "Examples:
   ingest $(ls -tr /var/log/nginx/access.log*) | parse | window --query error_rate
   ingest --follow '/var/log/app/*.log' | parse | window --watermark 10s --query response_time
   ingest --follow --checkpoint /var/lib/app access.log >>lines.ndjson
+  ingest --listen 127.0.0.1:9999 | parse --stamp | window --size 10s 'count(*) AS n'
+  ingest --rate 100 | window --size 10s --watermark 0s 'count(*) AS n, max(value) AS top'
+  kcat -C -b broker:9092 -t logs -J | ingest --kcat-json | parse | window --query error_rate
+  ingest --merge-by-time web1.log web2.log.gz | parse | window --query error_rate
+  ingest --multiline-start '^[0-9]{4}-' app.log | jq -r '.\"@raw\"'
   zcat old.gz | ingest | parse")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;
@@ -32,6 +44,58 @@ struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
+    /// Connect to a TCP peer and read lines until it closes the connection
+    #[arg(long, value_name = "HOST:PORT")]
+    socket: Option<Address>,
+
+    /// Let TCP peers connect and read lines from all of them, until a signal; port 0 takes a free
+    /// one and says which
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Address>,
+
+    /// Make test records {"timestamp":…,"value":0…}, so many a second, until a signal
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU32>,
+
+    #[command(flatten)]
+    growing: GrowingArgs,
+
+    /// Take what `kcat -J` prints: the record is the payload, with "@source":{"topic":…,"key":…}
+    #[arg(long, conflicts_with = "rate")]
+    kcat_json: bool,
+
+    /// Leave out @source
+    #[arg(long, requires = "kcat_json")]
+    no_metadata: bool,
+
+    /// Add where a record came from: "@source":{"path":"access.log","offset":1234}
+    #[arg(long, conflicts_with = "kcat_json")]
+    metadata: bool,
+
+    /// End after so many records
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroU64>,
+
+    /// Put the time into the stream every so often, as the clock of the stages behind
+    #[arg(long, value_name = "DURATION")]
+    heartbeat: Option<TimeDelta>,
+
+    #[command(flatten)]
+    merge: MergeArgs,
+
+    #[command(flatten)]
+    multiline: MultilineArgs,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
+
+    #[command(flatten)]
+    io: IoArgs,
+}
+
+/// Files that grow and folders that fill.
+#[derive(Arguments, Debug)]
+struct GrowingArgs {
     /// Wait for what is appended, and for new files of the pattern or directory, until a signal;
     /// files may be renamed, made anew, or copied and emptied
     #[arg(long, requires = "files")]
@@ -39,55 +103,15 @@ struct Args {
 
     /// Read a directory that is being filled: so many new files at each trigger, each once
     #[arg(long, value_name = "N", requires = "files", conflicts_with = "follow")]
-    max_files_per_trigger: Option<std::num::NonZeroUsize>,
+    max_files_per_trigger: Option<NonZeroUsize>,
 
     /// How often to look for new files
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10s",
-        requires = "max_files_per_trigger"
-    )]
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    #[arg(requires = "max_files_per_trigger")]
     trigger: TimeDelta,
-
-    /// End after so many records
-    #[arg(long, value_name = "N")]
-    limit: Option<NonZeroU64>,
-
-    /// Add where a record came from: "@source":{"path":"access.log","offset":1234}
-    #[arg(long)]
-    metadata: bool,
-
-    /// Put the time into the stream every so often, as the clock of the stages behind
-    #[arg(long, value_name = "DURATION")]
-    heartbeat: Option<TimeDelta>,
-
-    /// Keep positions in this folder; the same command line goes on there
-    #[arg(long, value_name = "DIR", env = "HIGHWATER_CHECKPOINT", requires = "files")]
-    checkpoint: Option<PathBuf>,
-
-    /// How often positions are kept
-    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "checkpoint")]
-    checkpoint_interval: TimeDelta,
-
-    /// Whether a file that cannot be found again is an error
-    #[arg(
-        long,
-        value_name = "BOOL",
-        default_value = "true",
-        action = ArgAction::Set,
-        requires = "checkpoint"
-    )]
-    fail_on_data_loss: bool,
-
-    #[command(flatten)]
-    io: IoArgs,
 }
 
-/// Where the stream begins: a source, and what it is said to begin with.
-type Beginning = (Option<Box<dyn Source>>, Option<Origin>);
-
-impl Args {
+impl GrowingArgs {
     fn pace(&self) -> Pace {
         match self.max_files_per_trigger {
             Some(max_files) => Pace::Arrivals {
@@ -98,53 +122,226 @@ impl Args {
             None => Pace::Once,
         }
     }
+}
 
+/// How several inputs become one.
+#[derive(Arguments, Debug)]
+#[command(next_help_heading = "Merging")]
+struct MergeArgs {
+    /// Read the files side by side and merge their records by event time
+    ///
+    /// The order within a file stays: lines without a time remain behind their predecessor, a line
+    /// that is out of order counts at the greatest time before it. At equal times the files come
+    /// in the order given. Every input has to end; merge live ones with `window --watermark-per`.
+    #[arg(long, conflicts_with_all = ["socket", "listen", "rate", "checkpoint"])]
+    merge_by_time: bool,
+
+    /// What the lines are, to find their time
+    #[arg(long, value_name = "FORMAT", default_value = "auto", requires = "merge_by_time")]
+    format: FormatName,
+
+    /// The field that holds the time, as in `parse`
+    #[arg(long, value_name = "FIELD", requires = "merge_by_time")]
+    time_field: Option<String>,
+
+    /// How times are spelled, as in `parse`
+    #[arg(long, value_name = "FORMAT", requires = "merge_by_time")]
+    time_format: Option<TimeFormat>,
+
+    /// The zone of times without one, as in `parse`
+    #[arg(long, value_name = "ZONE", default_value = "UTC", hide_default_value = true)]
+    #[arg(requires = "merge_by_time")]
+    tz: Zone,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    /// Decided line by line
+    Auto,
+    /// JSON records
+    Json,
+    /// Apache access logs
+    Apache,
+    /// Apache error logs
+    ApacheError,
+    /// nginx access logs
+    Nginx,
+    /// nginx error logs
+    NginxError,
+    /// key=value pairs
+    Logfmt,
+    /// Syslog
+    Syslog,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Auto => Self::Auto,
+            FormatName::Json => Self::Json,
+            FormatName::Apache => Self::Apache,
+            FormatName::ApacheError => Self::ApacheError,
+            FormatName::Nginx => Self::Nginx,
+            FormatName::NginxError => Self::NginxError,
+            FormatName::Logfmt => Self::Logfmt,
+            FormatName::Syslog => Self::Syslog,
+        }
+    }
+}
+
+impl MergeArgs {
+    fn times(&self) -> Option<Box<dyn EventTimes>> {
+        let calendar =
+            Calendar::default().with_zone(self.tz.clone()).with_format(self.time_format.clone());
+        let options = TimeOptions { field: self.time_field.clone(), ..TimeOptions::default() };
+        let times = FormatTimes::new(self.format.into(), calendar, &options);
+        self.merge_by_time.then(|| Box::new(times) as _)
+    }
+}
+
+/// Records of several lines.
+#[derive(Arguments, Debug)]
+#[command(next_help_heading = "Records of several lines")]
+struct MultilineArgs {
+    /// Join lines that do not match to the record before, such as stack traces
+    ///
+    /// Pretty-printed JSON becomes records of one line with '^\{'. No record grows longer than
+    /// --max-line: a line that would make it so begins the next one, as does one past the cap on
+    /// lines, and the first of a file.
+    #[arg(long = "multiline-start", value_name = "REGEX", value_parser = Regex::new)]
+    start: Option<Regex>,
+
+    /// Join at most so many lines; those behind begin a record of their own
+    #[arg(long = "multiline-lines", value_name = "N", default_value = "500", requires = "start")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    lines: u64,
+
+    /// Give out a record that may be unfinished when no more has come for this long
+    #[arg(long = "multiline-wait", value_name = "DURATION", default_value = "2s")]
+    #[arg(requires = "start")]
+    wait: TimeDelta,
+}
+
+impl MultilineArgs {
+    fn framing(&self) -> Result<Framing, UsageError> {
+        let Some(start) = &self.start else { return Ok(Framing::Lines) };
+        let micros = u64::try_from(self.wait.micros)
+            .map_err(|_| UsageError("--multiline-wait must not be negative".to_owned()))?;
+        Ok(Framing::Multiline(Multiline {
+            start: start.clone(),
+            max_lines: self.lines,
+            wait: Duration::from_micros(micros),
+        }))
+    }
+}
+
+/// Going on where an earlier run stopped.
+#[derive(Arguments, Debug)]
+#[command(next_help_heading = "Checkpoint")]
+struct CheckpointArgs {
+    /// Keep positions in this folder; the same command line goes on there
+    #[arg(long, value_name = "DIR", env = "HIGHWATER_CHECKPOINT", requires = "files")]
+    checkpoint: Option<PathBuf>,
+
+    /// How often positions are kept
+    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "checkpoint")]
+    checkpoint_interval: TimeDelta,
+
+    /// Whether a file that cannot be found again is an error
+    #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(requires = "checkpoint")]
+    fail_on_data_loss: bool,
+}
+
+/// Where the stream begins: a source, if it is no plain reading of files or
+/// stdin, and what goes into the stream besides records.
+type Beginning = (Option<Box<dyn Source>>, Option<Origin>);
+
+impl Args {
     /// What is impossible though each flag by itself is right.
     fn check(&self) -> Result<(), UsageError> {
         let durations = [
-            ("--trigger", Some(self.trigger)),
+            ("--trigger", Some(self.growing.trigger)),
             ("--heartbeat", self.heartbeat),
-            ("--checkpoint-interval", Some(self.checkpoint_interval)),
+            ("--checkpoint-interval", Some(self.checkpoint.checkpoint_interval)),
         ];
         for (flag, duration) in durations {
             if duration.is_some_and(|duration| duration <= TimeDelta::ZERO) {
                 return Err(UsageError(format!("{flag} must be longer than 0s")));
             }
         }
-        let keeps_place = self.pace() != Pace::Once || self.checkpoint.is_some();
-        if keeps_place && self.files.iter().any(|file| file.as_os_str() == "-") {
+        if self.merge.merge_by_time && (self.growing.pace() != Pace::Once || self.files.is_empty())
+        {
+            let message = "--merge-by-time needs files that end; merge live ones by \
+                           window --watermark-per FIELD";
+            return Err(UsageError(message.to_owned()));
+        }
+        let goes_back = self.growing.pace() != Pace::Once || self.checkpoint.checkpoint.is_some();
+        if goes_back && self.files.iter().any(|file| file.as_os_str() == "-") {
             let message = "stdin cannot be gone back to: give files, without --follow, \
                            --max-files-per-trigger and --checkpoint";
+            return Err(UsageError(message.to_owned()));
+        }
+        if self.multiline.start.is_some() && (goes_back || self.listen.is_some()) {
+            let message = "--multiline-start reads files, stdin or --socket to their ends, \
+                           without --follow, --max-files-per-trigger, --checkpoint and --listen";
             return Err(UsageError(message.to_owned()));
         }
         Ok(())
     }
 
-    /// The source, if it is no plain reading of files or stdin; and what goes
-    /// into the stream besides records.
-    fn source(&self) -> anyhow::Result<Beginning> {
-        let Some(path) = &self.checkpoint else {
-            let files = || GrowingFiles::new(self.files.clone(), self.pace(), self.io.max_line);
-            let source = (self.pace() != Pace::Once).then(|| Box::new(files()) as _);
-            return Ok((source, self.heartbeat.map(Origin::new)));
+    fn beginning(&self) -> anyhow::Result<Beginning> {
+        let files = || GrowingFiles::new(self.files.clone(), self.growing.pace(), self.io.max_line);
+        if let Some(path) = &self.checkpoint.checkpoint {
+            let directory = Arc::new(Directory::open(path)?);
+            let positions = Positions::new(Arc::clone(&directory));
+            let start = Start {
+                line: Some(directory.line.clone()),
+                run: Some(random_id()),
+                epoch: positions.newest()?,
+                pending: None,
+                stage: 0,
+            };
+            let files = files().with_positions(positions, self.checkpoint.fail_on_data_loss)?;
+            let interval = self.checkpoint.checkpoint_interval;
+            let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
+            return Ok((Some(Box::new(files)), Some(origin)));
+        }
+        let source: Option<Box<dyn Source>> = if let Some(times) = self.merge.times() {
+            Some(Box::new(Merge::new(
+                self.merged()?,
+                self.multiline.framing()?,
+                self.io.max_line,
+                times,
+            )))
+        } else if let Some(peer) = &self.socket {
+            Some(Box::new(Connection::open(peer)?))
+        } else if let Some(address) = &self.listen {
+            Some(Box::new(Listener::bind(address, self.io.max_line)?))
+        } else if let Some(rate) = self.rate {
+            Some(Box::new(Rate::new(rate)))
+        } else if self.growing.pace() != Pace::Once {
+            Some(Box::new(files()))
+        } else {
+            None
         };
-        let directory = Arc::new(Directory::open(path)?);
-        let positions = Positions::new(Arc::clone(&directory));
-        let start = Start {
-            line: Some(directory.line.clone()),
-            run: Some(random_id()),
-            epoch: positions.newest()?,
-            pending: None,
-            stage: 0,
-        };
-        let files = GrowingFiles::new(self.files.clone(), self.pace(), self.io.max_line)
-            .with_positions(positions, self.fail_on_data_loss)?;
-        let origin = Origin::with_checkpoint(start, self.checkpoint_interval, self.heartbeat);
-        Ok((Some(Box::new(files)), Some(origin)))
+        Ok((source, self.heartbeat.map(Origin::new)))
+    }
+
+    /// The inputs to merge.
+    fn merged(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let paths = expand_paths(&self.files)?;
+        if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+            return Err(UsageError("stdin can be merged only once".to_owned()).into());
+        }
+        Ok(paths)
     }
 
     fn operator(&self) -> Ingest {
         let mut ingest = Ingest::default();
+        if self.kcat_json {
+            ingest = ingest.with_kcat_json(!self.no_metadata);
+        }
         if self.metadata {
             ingest = ingest.with_metadata();
         }
@@ -158,10 +355,11 @@ impl Args {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         args.check()?;
-        let (source, origin) = args.source()?;
+        let (source, origin) = args.beginning()?;
         Run::new("ingest", &args.io)
             .files(&args.files)
             .source(source)
+            .framing(args.multiline.framing()?)
             .origin(origin)
             .outside_world()
             .drive(&mut args.operator())

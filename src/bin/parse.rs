@@ -35,7 +35,7 @@ struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: FormatName,
 
-    /// Regular expression for --format regex; its named groups, as in (?<level>[A-Z]+), are the
+    /// Regular expression for --format regex; its named groups, as in `(?<level>[A-Z]+)`, are the
     /// fields
     #[arg(long, value_name = "REGEX", required_if_eq("format", "regex"))]
     pattern: Option<String>,

@@ -7,8 +7,13 @@ Made by `window --explain spark`; runs on Spark 4.
     spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:VERSION PROGRAM \\
         --output rows --kafka HOST:PORT --topic TOPIC
 
+Kafka needs the package named here, in the VERSION of Spark; where none can be fetched at the start,
+--jars takes its jar and those of spark-token-provider-kafka-0-10_2.13, kafka-clients and
+commons-pool2.
+
 Rows are NDJSON, below --output in one folder for each query. A run over files ends when they are
-read; with --follow, and from Kafka, it goes on. A second run goes on where the first one ended.
+read, one from Kafka goes on, unless it is to --exit-at-end; with --follow, so does one over files.
+A second run goes on where the first one ended.
 """
 
 import argparse
@@ -185,7 +190,7 @@ def start(name, rows, mode, args):
         .outputMode(mode)
         .option("checkpointLocation", os.path.join(checkpoint, name))
     )
-    if args.kafka or args.follow:
+    if args.follow or (args.kafka and not args.exit_at_end):
         writer = writer.trigger(processingTime=TRIGGER)
     else:
         writer = writer.trigger(availableNow=True)
@@ -213,6 +218,7 @@ def main():
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, directories or patterns")
     parser.add_argument("--kafka", metavar="HOST:PORT", default=os.environ.get("KAFKA_BOOTSTRAP"))
     parser.add_argument("--topic", default="logs", help="a topic of Kafka (default: logs)")
+    parser.add_argument("--exit-at-end", action="store_true", help="end when Kafka's are read")
     parser.add_argument("--follow", action="store_true", help="wait for new files")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--checkpoint", metavar="DIR", help="default: OUTPUT.checkpoint")

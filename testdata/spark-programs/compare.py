@@ -2,20 +2,24 @@
 
     compare.py WORK PROGRAM…
 
-WORK holds, for each PROGRAM `NAME.py`, its input in a folder `NAME.input` and the rows of `window`
-in `NAME.rows`. One Java machine serves all programs. Prints a line for each query; exits with 1 if
-any differ.
+WORK holds, for each PROGRAM `NAME.py`, its input in a folder `NAME.input`, with a file for each run,
+and the rows of `window` in `NAME.rows`. The program `kafka` reads the topic of that name from
+KAFKA_BOOTSTRAP instead, `update` prints rows more than once. One Java machine serves all programs.
+Prints a line for each query; exits with 1 if any differ.
 """
 
 import json
 import math
 import os
+import re
 import runpy
+import shutil
 import sys
 from collections import Counter
 
 # Doubles may differ by so much of their size, or by so much where a sum cancels out.
 TOLERANCE, ZERO = 1e-9, 1e-12
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 def main():
@@ -23,18 +27,13 @@ def main():
     different = 0
     for name in programs:
         base = os.path.join(work, name)
-        sys.argv = [
-            f"{base}.py", "--partitions", "1", "--output", f"{base}.spark", f"{base}.input"
-        ]
-        runpy.run_path(f"{base}.py", run_name="__main__")
-        ours = {}
-        with open(f"{base}.rows") as lines:
-            for row in map(json.loads, lines):
-                # What only the end of the input closes is not for Spark.
-                if row.pop("closed_by") == "watermark" or "window" not in row:
-                    ours.setdefault(row["query"], []).append(row)
+        for source in sources(name, base):
+            sys.argv = [f"{base}.py", "--partitions", "1", "--output", f"{base}.spark", *source]
+            runpy.run_path(f"{base}.py", run_name="__main__")
+        ours = window_rows(f"{base}.rows", name == "update")
         for query in sorted(os.listdir(f"{base}.spark")):
             rows = list(read(os.path.join(base + ".spark", query)))
+            rows = last(rows) if name == "update" else rows
             difference = compare(ours.pop(query, []), rows)
             different += difference is not None
             print(f"{name}: {query}: {difference or f'{len(rows)} rows, the same'}", flush=True)
@@ -44,11 +43,47 @@ def main():
     sys.exit(1 if different else 0)
 
 
+def sources(name, base):
+    """What each run of a program reads."""
+    if name == "kafka":
+        return [["--kafka", os.environ["KAFKA_BOOTSTRAP"], "--topic", name, "--exit-at-end"]]
+    folder = f"{base}.input"
+    files = [os.path.join(folder, file) for file in sorted(os.listdir(folder))]
+    # A folder that is filled: each run has one file more, so that it finds those before as it left
+    # them.
+    return growing(files, f"{base}.filled")
+
+
+def growing(files, folder):
+    os.mkdir(folder)
+    for file in files:
+        shutil.copy(file, folder)
+        yield [folder]
+
+
+def window_rows(path, is_update):
+    """The rows of `window` that Spark has too, by query."""
+    ours = {}
+    with open(path) as lines:
+        for row in map(json.loads, lines):
+            closed_by = row.pop("closed_by", None)
+            # In append mode, what only the end of the input closes is not for Spark.
+            if is_update or closed_by == "watermark" or "window" not in row:
+                ours.setdefault(row["query"], []).append(row)
+    return {query: last(rows) if is_update else rows for query, rows in ours.items()}
+
+
+def last(rows):
+    """The last row of each window and group."""
+    return list({place(row): row for row in rows}.values())
+
+
 def read(folder):
-    for name in sorted(os.listdir(folder)):
-        if name.startswith("part-"):
-            with open(os.path.join(folder, name)) as lines:
-                yield from map(json.loads, lines)
+    """The rows in a folder, in the order in which they were written."""
+    parts = [entry for entry in os.scandir(folder) if entry.name.startswith("part-")]
+    for part in sorted(parts, key=lambda entry: entry.stat().st_mtime_ns):
+        with open(part.path) as lines:
+            yield from map(json.loads, lines)
 
 
 def compare(ours, spark):
@@ -64,9 +99,10 @@ def compare(ours, spark):
 
 
 def place(row):
-    """The row's window and keys: all texts that are no lists."""
-    texts = [value for value in row.values() if value is None or isinstance(value, str)]
-    return json.dumps([row.get("window"), texts])
+    """The row's window and keys: all texts that are no lists, and no times, which are no keys here."""
+    keys = {name: value for name, value in row.items() if isinstance(value, str)}
+    keys = {name: value for name, value in keys.items() if not TIME.fullmatch(value)}
+    return json.dumps([row.get("window"), keys])
 
 
 def same(a, b):

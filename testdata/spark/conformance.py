@@ -78,6 +78,8 @@ def session():
         "spark.driver.host": "localhost",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.ansi.enabled": "false",
+        # Spark's default follows ANSI mode, and would be -1 without it.
+        "spark.sql.legacy.sizeOfNull": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         # The inputs are small: compiling a query would take longer than running it.

@@ -84,6 +84,16 @@ impl Live {
         self.stderr.recv_timeout(PATIENCE).expect("a line of stderr should have come")
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Closes its stdout at the next line that it writes.
+    pub fn leave(&mut self) {
+        self.stdout = channel().1;
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();

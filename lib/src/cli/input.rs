@@ -20,6 +20,10 @@ use crate::time::Timestamp;
 /// stop: the source has been told too, and its end is on the way.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// So many times bytes that lie in memory are taken before the system is asked
+/// for anything else: asking costs more than a line does.
+const UNASKED: u32 = 64;
+
 /// The input of a running stage.
 #[derive(Debug)]
 pub(super) struct Attended {
@@ -33,6 +37,8 @@ pub(super) struct Attended {
     progress: Progress,
     stdout: OwnedFd,
     stdout_is_pipe: bool,
+    /// How many times in a row the system has not been asked.
+    unasked: u32,
 }
 
 impl Attended {
@@ -50,8 +56,17 @@ impl Attended {
         if stdout_is_pipe {
             enlarge(stdout.as_fd());
         }
-        let deadline = None;
-        Ok(Self { source, is_first, signals, deadline, report, progress, stdout, stdout_is_pipe })
+        Ok(Self {
+            source,
+            is_first,
+            signals,
+            deadline: None,
+            report,
+            progress,
+            stdout,
+            stdout_is_pipe,
+            unasked: 0,
+        })
     }
 
     /// Stops watching whether stdout is still read.
@@ -135,6 +150,11 @@ impl Input for Attended {
         if let Some(event) = self.pending_event() {
             return Ok(event);
         }
+        if self.unasked < UNASKED && self.source.is_ready() {
+            self.unasked += 1;
+            return Ok(Event::Readable);
+        }
+        self.unasked = 0;
         let event = self.poll_descriptors(Some(Duration::ZERO))?;
         let ready = || if self.is_ready() { Event::Readable } else { Event::Pending };
         Ok(event.unwrap_or_else(ready))

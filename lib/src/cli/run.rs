@@ -11,6 +11,7 @@ use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
 use super::{IoArgs, UsageError, say};
+use crate::line::Framing;
 use crate::source::{Files, Source, expand_paths, is_pipe, present_paths};
 use crate::stream::{Operator, Options, Origin, Output, SideFile, drive};
 use crate::time::TimeDelta;
@@ -23,6 +24,7 @@ pub struct Run<'a> {
     files: &'a [PathBuf],
     source: Option<Box<dyn Source>>,
     origin: Option<Origin>,
+    framing: Framing,
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
     format: RowFormat,
@@ -39,6 +41,7 @@ impl<'a> Run<'a> {
             files: &[],
             source: None,
             origin: None,
+            framing: Framing::Lines,
             late: None,
             sink: None,
             format: RowFormat::Ndjson,
@@ -51,6 +54,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn files(mut self, files: &'a [PathBuf]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// Cuts what it reads into such records.
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
         self
     }
 
@@ -127,6 +137,7 @@ impl<'a> Run<'a> {
         let stage = self.stage;
         let stdout = rustix::stdio::stdout();
         let options = Options {
+            framing: self.framing.clone(),
             max_line: self.io.max_line,
             accept_control: self.accept_control,
             forward_control: self.writes_stream && is_pipe(stdout),

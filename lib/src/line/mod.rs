@@ -11,6 +11,7 @@
 //! | `"@source"` | first key of a record with provenance | `{"@source":{"path":"access.log","offset":1234},…}` |
 
 mod control;
+mod framing;
 mod grammar;
 mod instant;
 pub mod json;
@@ -21,10 +22,12 @@ mod scan;
 mod value;
 
 pub use control::{Control, ParseControlError, Start};
+pub(crate) use framing::Extent;
+pub use framing::{Framing, Multiline};
 pub use grammar::{Field, Kind, ScanError};
 pub use instant::read_instant;
 pub use projection::Projection;
-pub use reader::{Line, LineReader};
+pub use reader::{Line, LineReader, Position};
 pub use reject::Reason;
 pub use scan::{Member, Scanner};
 pub use value::Value;

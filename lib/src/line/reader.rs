@@ -1,11 +1,14 @@
-//! Lines out of chunks: large reads, one search for newlines, one UTF-8 check
+//! Records out of chunks: large reads, one search for newlines, one UTF-8 check
 //! per chunk.
 
 use std::io;
+use std::time::Duration;
 
+use super::framing::{Extent, Framing, join_lines};
 use super::reject::Reason;
 
-/// A line without its end (`\n` or `\r\n`).
+/// A record as it came: a line without its end (`\n` or `\r\n`), or several
+/// lines that have been [joined](Framing::Multiline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The bytes; UTF-8 unless `fault` says otherwise.
@@ -15,6 +18,15 @@ pub struct Line<'a> {
     pub fault: Option<Reason>,
 }
 
+/// Where a record begins in its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Bytes before it.
+    pub offset: u64,
+    /// Number of its first line, from 1.
+    pub line: u64,
+}
+
 /// What remains of a line that is too long, for people to find it by.
 const KEPT_OF_TOO_LONG: usize = 1_024;
 
@@ -22,11 +34,12 @@ const CHUNK: usize = 256 * 1024;
 /// A buffer that one long line has grown beyond this is given back.
 const KEEP: usize = 1024 * 1024;
 
-/// Splits what is read into lines.
+/// Splits what is read into records, which are lines if nothing else is said.
 ///
-/// Which lines come out does not depend on the sizes of the reads.
+/// Which records come out does not depend on the sizes of the reads.
 #[derive(Debug)]
 pub struct LineReader {
+    framing: Framing,
     buffer: Vec<u8>,
     /// Of the first byte not yet given out.
     start: usize,
@@ -37,6 +50,12 @@ pub struct LineReader {
     /// Offset in the input of the buffer's first byte.
     base: u64,
     max_line: usize,
+    /// Lines of the input before `start`.
+    lines: u64,
+    /// How far the record at `start` reaches, if it may have several lines.
+    extent: Extent,
+    /// Whether no more lines are waited for.
+    is_released: bool,
     /// Whether the whole lines from `start` on are known to be UTF-8.
     utf8: Option<bool>,
     /// Where a line began that is too long and has been given out, while the
@@ -45,30 +64,49 @@ pub struct LineReader {
 }
 
 impl LineReader {
-    /// A reader that takes lines of up to `max_line` bytes, ends not counted.
-    pub fn new(max_line: usize) -> Self {
+    /// A reader that takes records of up to `max_line` bytes, the last end of a
+    /// line not counted.
+    pub fn new(framing: Framing, max_line: usize) -> Self {
         Self {
+            framing,
             buffer: vec![0; CHUNK],
             start: 0,
             whole: 0,
             end: 0,
             base: 0,
             max_line,
+            lines: 0,
+            extent: Extent::default(),
+            is_released: false,
             utf8: None,
             skipping: None,
         }
     }
 
     /// Begins another input, of which the first byte read will be the one at
-    /// `offset`. To be called when the last one has been given out to its end.
-    pub fn begin(&mut self, offset: u64) {
+    /// `offset`, behind so many `lines`. To be called when the last one has been
+    /// given out to its end.
+    pub fn begin(&mut self, offset: u64, lines: u64) {
         debug_assert_eq!(self.start, self.end, "the last input was not read to its end");
         (self.start, self.whole, self.end) = (0, 0, 0);
         self.base = offset;
+        self.lines = lines;
     }
 
-    /// Offset in the input behind the last line given out: where to go on
-    /// reading so that no line is lost or torn.
+    /// How long to wait for lines that may belong to a record that has been
+    /// read; `None` if there is none.
+    pub fn wait(&self) -> Option<Duration> {
+        self.framing.wait().filter(|_| self.start < self.whole)
+    }
+
+    /// Waits no longer for lines that may belong to the last record: what is
+    /// there of it in whole lines comes [next](Self::next_line).
+    pub fn release(&mut self) {
+        self.is_released = true;
+    }
+
+    /// Offset in the input behind the last record given out: where to go on
+    /// reading so that none is lost or torn.
     pub fn consumed(&self) -> u64 {
         self.skipping.unwrap_or(self.base + self.start as u64)
     }
@@ -86,6 +124,7 @@ impl LineReader {
         let count = read(&mut self.buffer[self.end..])?;
         let new = self.end..self.end + count;
         self.end = new.end;
+        self.is_released = count == 0;
         if count == 0 {
             self.whole = self.end;
             self.skipping = None;
@@ -103,8 +142,8 @@ impl LineReader {
         self.base += self.start as u64;
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
+        self.whole = self.whole.saturating_sub(self.start);
         self.start = 0;
-        self.whole = 0;
         if self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len() * 2, 0);
         } else if self.buffer.len() > KEEP && self.end < CHUNK / 2 {
@@ -113,10 +152,12 @@ impl LineReader {
         }
     }
 
-    /// The next line that is whole, or too long already, and its offset in the
-    /// input.
+    /// The next record that is whole, or too long already, and where it begins.
     #[inline]
-    pub fn next_line(&mut self) -> Option<(u64, Line<'_>)> {
+    pub fn next_line(&mut self) -> Option<(Position, Line<'_>)> {
+        if !matches!(self.framing, Framing::Lines) {
+            return self.next_joined();
+        }
         loop {
             if self.start == self.whole {
                 return self.overlong_start();
@@ -129,35 +170,58 @@ impl LineReader {
             if self.skipping.take().is_some() {
                 continue;
             }
-            let offset = self.base + from as u64;
+            let position = self.position(from);
+            self.lines += 1;
             let bytes = &self.buffer[from..from + length];
             let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-            let fault = if bytes.len() > self.max_line {
-                return Some((offset, too_long(bytes)));
-            } else if all_utf8 || simdutf8::basic::from_utf8(bytes).is_ok() {
-                None
-            } else {
-                Some(Reason::InvalidUtf8)
-            };
-            return Some((offset, Line { bytes, fault }));
+            return Some((position, checked(bytes, all_utf8, self.max_line)));
         }
+    }
+
+    /// [`next_line`](Self::next_line), where a record may have several lines.
+    fn next_joined(&mut self) -> Option<(Position, Line<'_>)> {
+        if self.start < self.whole && self.skipping.take().is_some() {
+            let rest = &self.buffer[self.start..self.whole];
+            self.start += memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
+        }
+        let known = if self.is_released { self.whole } else { self.end };
+        let bytes = &self.buffer[self.start..known];
+        let is_whole = self.skipping.is_none()
+            && self.framing.extend(bytes, self.is_released, self.max_line, &mut self.extent);
+        if !is_whole {
+            return if self.extent.lines == 0 { self.overlong_start() } else { None };
+        }
+        let all_utf8 = self.is_utf8();
+        let Extent { bytes: length, lines, .. } = std::mem::take(&mut self.extent);
+        let (from, position) = (self.start, self.position(self.start));
+        self.start += length;
+        self.lines += lines;
+        let record = &mut self.buffer[from..from + length];
+        let length = join_lines(record);
+        Some((position, checked(&record[..length], all_utf8, self.max_line)))
+    }
+
+    fn position(&self, start: usize) -> Position {
+        Position { offset: self.base + start as u64, line: self.lines + 1 }
     }
 
     /// Gives out the start of a line that is too long though its end has not
     /// been read, so that it need not be kept.
-    fn overlong_start(&mut self) -> Option<(u64, Line<'_>)> {
+    fn overlong_start(&mut self) -> Option<(Position, Line<'_>)> {
         // One byte more may be the `\r` of the line's end; and what is given out
         // must not depend on how much of the line has been read.
         let enough = self.max_line.saturating_add(1).max(KEPT_OF_TOO_LONG + 4);
         if self.skipping.is_some() || self.end - self.start <= enough {
             return None;
         }
-        let offset = self.base + self.start as u64;
-        self.skipping = Some(offset);
+        let position = self.position(self.start);
+        self.skipping = Some(position.offset);
+        self.lines += 1;
         let bytes = self.start..self.end;
         self.start = self.end;
         self.whole = self.end;
-        Some((offset, too_long(&self.buffer[bytes])))
+        self.extent = Extent::default();
+        Some((position, too_long(&self.buffer[bytes])))
     }
 
     /// Checks all whole lines at once, the first time one is asked for.
@@ -172,6 +236,18 @@ impl LineReader {
     }
 }
 
+/// A record of these bytes, with what is wrong with it.
+#[inline]
+fn checked(bytes: &[u8], all_utf8: bool, max_line: usize) -> Line<'_> {
+    if bytes.len() > max_line {
+        too_long(bytes)
+    } else if all_utf8 || simdutf8::basic::from_utf8(bytes).is_ok() {
+        Line { bytes, fault: None }
+    } else {
+        Line { bytes, fault: Some(Reason::InvalidUtf8) }
+    }
+}
+
 fn too_long(bytes: &[u8]) -> Line<'_> {
     let mut kept = bytes.len().min(KEPT_OF_TOO_LONG);
     // Cut between characters where the bytes are text.
@@ -182,119 +258,5 @@ fn too_long(bytes: &[u8]) -> Line<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// All lines of `input`, read in pieces of the given sizes, over and over.
-    fn lines(input: &[u8], sizes: &[usize], max_line: usize) -> Vec<(Vec<u8>, Option<Reason>)> {
-        let cut = |(offset, bytes, fault): (u64, Vec<u8>, Option<Reason>)| {
-            assert!(input[offset as usize..].starts_with(&bytes), "at {offset}");
-            (bytes, fault)
-        };
-        placed_lines(input, sizes, max_line).into_iter().map(cut).collect()
-    }
-
-    fn placed_lines(
-        input: &[u8],
-        sizes: &[usize],
-        max_line: usize,
-    ) -> Vec<(u64, Vec<u8>, Option<Reason>)> {
-        let mut reader = LineReader::new(max_line);
-        let mut rest = input;
-        let mut sizes = sizes.iter().cycle();
-        let mut out = Vec::new();
-        loop {
-            while let Some((offset, line)) = reader.next_line() {
-                out.push((offset, line.bytes.to_vec(), line.fault));
-            }
-            let count = reader
-                .fill(|space| {
-                    let count = rest.len().min(*sizes.next().unwrap()).min(space.len());
-                    space[..count].copy_from_slice(&rest[..count]);
-                    rest = &rest[count..];
-                    Ok(count)
-                })
-                .unwrap();
-            if count == 0 {
-                while let Some((offset, line)) = reader.next_line() {
-                    out.push((offset, line.bytes.to_vec(), line.fault));
-                }
-                assert_eq!(reader.consumed(), input.len() as u64);
-                return out;
-            }
-        }
-    }
-
-    #[test]
-    fn line_ends() {
-        for (input, expected) in [
-            (&b""[..], &[][..]),
-            (b"a", &[&b"a"[..]]),
-            (b"a\n", &[b"a"]),
-            (b"a\r\nb\n\n", &[b"a", b"b", b""]),
-            (b"\n\r\n\r", &[b"", b"", b""]),
-            (b"a\0b\nc", &[b"a\0b", b"c"]),
-        ] {
-            for sizes in [1, 2, 7, 4096] {
-                let got: Vec<Vec<u8>> =
-                    lines(input, &[sizes], 100).into_iter().map(|line| line.0).collect();
-                assert_eq!(got, expected, "{input:?} by {sizes}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_line_may_be_longer_than_a_chunk() {
-        let mut input = vec![b'x'; 3 * CHUNK + 5];
-        input.extend_from_slice(b"\nshort\n");
-        let got = lines(&input, &[100_000], usize::MAX);
-        assert_eq!((got[0].0.len(), &got[1].0[..]), (3 * CHUNK + 5, &b"short"[..]));
-    }
-
-    #[test]
-    fn too_long_is_told_and_passed_over() {
-        let mut input = vec![b'x'; 3 * CHUNK];
-        input.extend_from_slice(b"\nshort\n");
-        for size in [1_000, CHUNK, 10 * CHUNK] {
-            let got = lines(&input, &[size], 2_000);
-            assert_eq!(got.len(), 2);
-            assert_eq!(got[0], (vec![b'x'; KEPT_OF_TOO_LONG], Some(Reason::TooLong)));
-            assert_eq!(got[1], (b"short".to_vec(), None));
-        }
-    }
-
-    #[test]
-    fn a_line_too_long_ends_with_its_input() {
-        let mut reader = LineReader::new(10);
-        let mut lines = Vec::new();
-        for input in [&[b'x'; 5_000][..], b"", b"short", b""] {
-            reader
-                .fill(|space| {
-                    space[..input.len()].copy_from_slice(input);
-                    Ok(input.len())
-                })
-                .unwrap();
-            while let Some((_, line)) = reader.next_line() {
-                lines.push((line.bytes.len(), line.fault));
-            }
-        }
-        assert_eq!(lines, [(KEPT_OF_TOO_LONG, Some(Reason::TooLong)), (5, None)]);
-    }
-
-    proptest! {
-        #[test]
-        fn sizes_of_reads_do_not_matter(
-            input in proptest::collection::vec(prop_oneof![
-                Just(b'\n'), Just(b'\r'), Just(b'a'), Just(0xc3), Just(0xa9), any::<u8>()
-            ], 0..300),
-            sizes in proptest::collection::vec(1_usize..20, 1..5),
-            max_line in 0_usize..20,
-        ) {
-            prop_assert_eq!(
-                placed_lines(&input, &sizes, max_line),
-                placed_lines(&input, &[1_000_000], max_line)
-            );
-        }
-    }
-}
+#[path = "reader_tests.rs"]
+mod tests;

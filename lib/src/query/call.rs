@@ -6,7 +6,8 @@ use super::error::{QueryError, nearest};
 use super::expr::{Arithmetic, Expr, Type};
 use super::lower::{self, Place, Scope, case, not};
 use super::pattern::PatternKind;
-use super::{functions, literal};
+use super::scalar::Scalar;
+use super::{common_type, functions, literal};
 
 type Result<T, E = QueryError> = std::result::Result<T, E>;
 
@@ -74,7 +75,15 @@ pub(super) fn lower(
                 (fewest, most) => format!("{fewest} or {most} arguments"),
             })
         }
-        (_, Some((function, ..))) => Ok(Expr::Call(function, arguments.into())),
+        (_, Some((function, ..))) => {
+            let mut choices: Vec<_> = arguments.iter_mut().collect();
+            match function {
+                Scalar::Coalesce => common_type::unify(&mut choices, scope),
+                Scalar::Greatest | Scalar::Least => common_type::widen(&mut choices, scope),
+                _ => {}
+            }
+            Ok(Expr::Call(function, arguments.into()))
+        }
         ("if" | "nvl2", None) if count == 3 => {
             let otherwise = arguments.pop();
             let then = arguments.pop().unwrap_or(Expr::NULL);

@@ -13,7 +13,7 @@ use super::expr::{Arithmetic, Case, Comparison, Expr, Literal, Type};
 use super::pattern::{Pattern, PatternKind};
 use super::scalar::Scalar;
 use super::syntax::Fragment;
-use super::{call, cast, functions, literal};
+use super::{call, cast, common_type, functions, literal};
 use crate::line::Value;
 
 /// What the names in an expression mean.
@@ -414,7 +414,7 @@ fn comparable(other: &Expr, operand: Expr, place: &Place<'_>) -> Result<Expr> {
     }
 }
 
-/// A CASE; as in Spark its results are doubles if one of them is.
+/// A CASE, whose results are of one type.
 pub(super) fn case(
     operand: Option<Expr>,
     mut branches: Vec<(Expr, Expr)>,
@@ -422,31 +422,9 @@ pub(super) fn case(
     scope: &dyn Scope,
 ) -> Expr {
     let mut otherwise = otherwise.unwrap_or(Expr::NULL);
-    let types = || {
-        let results = branches.iter().map(|(_, then)| then).chain([&otherwise]);
-        results.filter(|result| **result != Expr::NULL).map(|result| scope.type_of(result))
-    };
-    let is_numeric = |to: Option<Type>| to.is_some_and(Type::is_numeric);
-    if types().all(is_numeric) && types().any(|to| to == Some(Type::Double)) {
-        for (_, then) in &mut branches {
-            widen(then, scope);
-        }
-        widen(&mut otherwise, scope);
-    }
+    let thens = branches.iter_mut().map(|(_, then)| then);
+    common_type::unify(&mut thens.chain([&mut otherwise]).collect::<Vec<_>>(), scope);
     Expr::Case(Case { operand, branches: branches.into(), otherwise }.into())
-}
-
-fn widen(result: &mut Expr, scope: &dyn Scope) {
-    match result {
-        Expr::Literal(Literal::Int(number)) => {
-            *result = Expr::Literal(Literal::Double(*number as f64));
-        }
-        Expr::Literal(_) => {}
-        other if scope.type_of(other) == Some(Type::Double) => {}
-        other => {
-            *other = Expr::Cast(Type::Double, std::mem::replace(other, Expr::NULL).into());
-        }
-    }
 }
 
 /// A constant pattern.

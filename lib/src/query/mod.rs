@@ -14,6 +14,7 @@ mod arithmetic;
 mod builtin;
 mod call;
 mod cast;
+mod common_type;
 mod compile;
 mod dialect;
 mod error;

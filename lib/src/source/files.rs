@@ -33,7 +33,7 @@ impl Source for Files {
     fn next(&mut self) -> Result<Next, StageError> {
         self.before += self.current.take().map_or(0, |content| content.taken());
         let Some(path) = self.queue.pop_front() else { return Ok(Next::End) };
-        let (file, place) = if path == Path::new("-") { stdin() } else { open(&path) }?;
+        let (file, place) = open(&path)?;
         self.current = Some(Content::new(file));
         Ok(Next::Place(place))
     }
@@ -55,16 +55,23 @@ impl Source for Files {
     }
 
     fn total(&self) -> Option<u64> {
-        let size = |path: &PathBuf| {
-            let metadata = if path == Path::new("-") {
-                File::from(rustix::stdio::stdin().try_clone_to_owned().ok()?).metadata().ok()?
-            } else {
-                fs::metadata(path).ok()?
-            };
-            metadata.is_file().then_some(metadata.len())
-        };
-        self.queue.iter().map(size).sum()
+        self.queue.iter().map(|path| size(path)).sum()
     }
+}
+
+/// How many bytes a file holds; `None` for what is no regular file.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    let metadata = if path == Path::new("-") {
+        File::from(rustix::stdio::stdin().try_clone_to_owned().ok()?).metadata().ok()?
+    } else {
+        fs::metadata(path).ok()?
+    };
+    metadata.is_file().then_some(metadata.len())
+}
+
+/// Opens a file; `-` is stdin.
+pub(super) fn open(path: &Path) -> Result<(File, Place), StageError> {
+    if path == Path::new("-") { stdin() } else { open_file(path) }
 }
 
 fn stdin() -> Result<(File, Place), StageError> {
@@ -79,7 +86,7 @@ fn stdin() -> Result<(File, Place), StageError> {
 
 /// Opens a file; a named pipe without waiting for its writer, which polling
 /// shows.
-fn open(path: &Path) -> Result<(File, Place), StageError> {
+fn open_file(path: &Path) -> Result<(File, Place), StageError> {
     let name = path.display().to_string();
     let opened = fs::metadata(path).and_then(|metadata| {
         if !metadata.file_type().is_fifo() {

@@ -9,7 +9,10 @@ mod content;
 mod files;
 mod follow;
 mod identity;
+mod merge;
 mod paths;
+mod rate;
+mod tcp;
 
 use std::fmt;
 use std::fs::File;
@@ -26,8 +29,11 @@ use crate::time::Timestamp;
 
 pub use files::Files;
 pub use follow::{GrowingFiles, Pace};
+pub use merge::{EventTimes, FormatTimes, Merge};
 pub use paths::expand_paths;
 pub(crate) use paths::present_paths;
+pub use rate::Rate;
+pub use tcp::{Address, Connection, Listener, ParseAddressError, TcpError};
 
 /// What a pipe may hold if the system lets it: the most that an ordinary user
 /// may ask for.

@@ -1,8 +1,11 @@
 //! `ingest`: lines of the outside world become lines of the stream.
 
+mod kcat;
+
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use self::kcat::KcatJson;
 use crate::line::{Control, Line, Projection, Reason, ScanError, Scanner, json};
 use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
 
@@ -19,6 +22,8 @@ use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
 pub struct Ingest {
     reserved: Scanner,
     metadata: Option<Metadata>,
+    /// Set if lines are what `kcat -J` prints.
+    kcat: Option<KcatJson>,
     /// How many rows may still be written.
     room: u64,
 }
@@ -77,7 +82,7 @@ const RESERVED: [&str; 2] = ["@raw", "@source"];
 impl Default for Ingest {
     fn default() -> Self {
         let reserved = Scanner::new(Projection::from_iter(RESERVED));
-        Self { reserved, metadata: None, room: u64::MAX }
+        Self { reserved, metadata: None, kcat: None, room: u64::MAX }
     }
 }
 
@@ -116,18 +121,21 @@ impl Ingest {
 
     #[inline]
     fn take(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        if let Some(kcat) = &mut self.kcat {
+            return kcat.take(&mut self.reserved, line, out);
+        }
         if line.fault == Some(Reason::InvalidUtf8) {
             out.stats.replaced_utf8 += 1;
             let text = String::from_utf8_lossy(line.bytes);
             return self.wrap(text.as_bytes(), out);
         }
         let text = line.bytes.trim_ascii();
-        if !(text.starts_with(b"{") && text.ends_with(b"}")) {
+        // A record of several lines that is JSON has come as one line.
+        let is_record = text.starts_with(b"{") && text.ends_with(b"}");
+        if !is_record || memchr::memchr(b'\n', text).is_some() {
             return self.wrap(line.bytes, out);
         }
-        if may_have_reserved_key(text)
-            && let Some(error) = self.reserved_key(text)
-        {
+        if let Some(error) = reserved_key(&mut self.reserved, text) {
             return out.reject(Reason::ReservedKey, error, line);
         }
         let Some(metadata) = &mut self.metadata else { return out.copy_row(line.bytes) };
@@ -157,24 +165,37 @@ impl Ingest {
         out.finish_row()
     }
 
-    /// The reserved key that a record has at its top level, if any.
-    #[cold]
-    fn reserved_key(&mut self, text: &[u8]) -> Option<ScanError> {
-        let reserved = |at: usize| ScanError {
-            reason: Reason::ReservedKey,
-            at,
-            what: "a key that belongs to the stream itself (@, @raw, @source)",
-        };
-        match self.reserved.scan(text) {
-            Ok(()) => (0..RESERVED.len())
-                .map(|slot| self.reserved.field(slot))
-                .find(|field| field.is_present())
-                .map(|field| reserved(field.start as usize)),
-            Err(error) if error.reason == Reason::ReservedKey => Some(error),
-            // Not JSON, which `parse` will say; but it must not look like a
-            // control line on the way there.
-            Err(_) => Control::is_control(text).then(|| reserved(1)),
-        }
+    /// Takes messages out of what `kcat -J` prints, with `@source` in front
+    /// unless metadata are not wanted.
+    #[must_use]
+    pub fn with_kcat_json(mut self, has_metadata: bool) -> Self {
+        self.kcat = Some(KcatJson::new(has_metadata));
+        self
+    }
+}
+
+/// The reserved key that a record has at its top level, if any.
+#[inline]
+fn reserved_key(reserved: &mut Scanner, text: &[u8]) -> Option<ScanError> {
+    if may_have_reserved_key(text) { find_reserved_key(reserved, text) } else { None }
+}
+
+#[cold]
+fn find_reserved_key(scanner: &mut Scanner, text: &[u8]) -> Option<ScanError> {
+    let reserved = |at: usize| ScanError {
+        reason: Reason::ReservedKey,
+        at,
+        what: "a key that belongs to the stream itself (@, @raw, @source)",
+    };
+    match scanner.scan(text) {
+        Ok(()) => (0..RESERVED.len())
+            .map(|slot| scanner.field(slot))
+            .find(|field| field.is_present())
+            .map(|field| reserved(field.start as usize)),
+        Err(error) if error.reason == Reason::ReservedKey => Some(error),
+        // Not JSON, which `parse` will say; but it must not look like a
+        // control line on the way there.
+        Err(_) => Control::is_control(text).then(|| reserved(1)),
     }
 }
 
@@ -204,6 +225,7 @@ mod tests {
             (br#"{"a":{"@raw":1}}"#, Some(r#"{"a":{"@raw":1}}"#)),
             (b"{broken}", Some("{broken}")),
             (b"say \"hi\"\t\0", Some(r#"{"@raw":"say \"hi\"\t\u0000"}"#)),
+            (b"{\"a\":\"x\ny\"}", Some(r#"{"@raw":"{\"a\":\"x\ny\"}"}"#)),
             (b"[1]", Some(r#"{"@raw":"[1]"}"#)),
             (br#"{"cut":"#, Some(r#"{"@raw":"{\"cut\":"}"#)),
             (br#"{"@":"end"}"#, None),

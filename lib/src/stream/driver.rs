@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::clock::ProcessingClock;
 use super::input::{Event, Input, Next};
 use super::{Operator, Origin, Output, StageError};
-use crate::line::{Control, LineReader, Reason};
+use crate::line::{Control, Framing, LineReader, Reason};
+use crate::time::{TimeDelta, Timestamp};
 
 /// What the driver needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What a record is.
+    pub framing: Framing,
     /// Lines longer than this many bytes are rejected.
     pub max_line: usize,
     /// Whether the input may have control lines. A stage that reads the outside
@@ -25,6 +28,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            framing: Framing::Lines,
             max_line: 64 * 1024 * 1024,
             accept_control: true,
             forward_control: true,
@@ -62,7 +66,7 @@ pub fn drive(
         operator,
         input,
         out,
-        reader: LineReader::new(options.max_line),
+        reader: LineReader::new(options.framing.clone(), options.max_line),
         control: ControlLines::new(options),
         clock: ProcessingClock::default(),
         origin: options.origin.clone(),
@@ -96,7 +100,7 @@ impl Driver<'_> {
         loop {
             match self.input.next()? {
                 Next::Place(place) => {
-                    self.reader.begin(place.offset);
+                    self.reader.begin(place.offset, place.line);
                     self.operator.on_place(&place);
                     self.out.begin_source(place);
                     if let Some(outcome) = self.read_source()? {
@@ -123,6 +127,7 @@ impl Driver<'_> {
             match self.readable()? {
                 Event::Stop => return self.stop().map(Some),
                 Event::ReaderGone => return Ok(Some(Outcome::ReaderGone)),
+                _ if self.out.is_done() => return self.end().map(Some),
                 _ => {}
             }
             let input = &mut *self.input;
@@ -160,7 +165,11 @@ impl Driver<'_> {
     /// with them.
     fn stop(&mut self) -> Result<Outcome, StageError> {
         match self.origin.as_mut().filter(|origin| origin.can_resume()) {
-            None => self.end(),
+            None => {
+                self.reader.release();
+                self.take_lines()?;
+                self.end()
+            }
             Some(origin) => {
                 origin.suspend(self.reader.consumed(), self.input, self.out)?;
                 self.out.flush()?;
@@ -173,28 +182,50 @@ impl Driver<'_> {
     fn readable(&mut self) -> Result<Event, StageError> {
         let failed = |source| StageError::Read { from: "the input".to_owned(), source };
         let mut event = self.input.poll().map_err(failed)?;
+        let mut release = self.releases_at();
         loop {
             self.tell_origin()?;
             match event {
                 Event::Readable | Event::Stop | Event::ReaderGone => return Ok(event),
                 Event::Pending => {}
+                Event::TimedOut if release.is_some_and(|release| release <= self.input.now()) => {
+                    release = None;
+                    self.reader.release();
+                    self.take_lines()?;
+                    if self.out.is_done() {
+                        return Ok(Event::Readable);
+                    }
+                }
                 Event::TimedOut => self.tell_time()?,
                 Event::ShowStats => self.input.show_stats(self.operator, self.out)?,
             }
             self.out.flush()?;
-            let timeout = self.timeout();
+            let timeout = self.timeout(release);
             event = self.input.wait(timeout).map_err(failed)?;
         }
     }
 
-    /// How long the operator and the origin can do without a call.
-    fn timeout(&mut self) -> Option<Duration> {
+    /// When a record that more lines could belong to is given out, if none
+    /// come from now on.
+    fn releases_at(&self) -> Option<Timestamp> {
+        let wait = TimeDelta { micros: self.reader.wait()?.as_micros().try_into().ok()? };
+        Some(Timestamp::from_micros(self.input.now().micros.checked_add(wait.micros)?))
+    }
+
+    /// How long the operator, the origin and a record to be released can do
+    /// without a call.
+    fn timeout(&mut self, release: Option<Timestamp>) -> Option<Duration> {
+        let release = release.map(|release| {
+            let micros = release.micros.saturating_sub(self.input.now().micros);
+            Duration::from_micros(micros.try_into().unwrap_or(0))
+        });
         if matches!(self.control.state, ControlState::Suspended | ControlState::Ended) {
-            return None;
+            return release;
         }
         let origin = self.origin.as_ref().and_then(Origin::wakes_at);
-        let wake = [self.operator.wakes_at(), origin].into_iter().flatten().min()?;
-        self.clock.wait_for(wake, self.input.now())
+        let wake = [self.operator.wakes_at(), origin].into_iter().flatten().min();
+        let wake = wake.and_then(|wake| self.clock.wait_for(wake, self.input.now()));
+        [wake, release].into_iter().flatten().min()
     }
 
     /// Puts into the stream what is due by the clock.
@@ -218,8 +249,8 @@ impl Driver<'_> {
         // record: a heartbeat directly behind `start` is then the only clock
         // that the operator ever sees.
         let mut is_told = false;
-        while let Some((offset, mut line)) = self.reader.next_line() {
-            self.out.begin_line(offset);
+        while let Some((position, mut line)) = self.reader.next_line() {
+            self.out.begin_line(position);
             if self.out.line_number() == 1 {
                 // Some editors begin a file with a byte order mark.
                 line.bytes = line.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.bytes);

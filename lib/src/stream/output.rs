@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::input::Place;
 use super::stats::Stats;
 use super::{MaxRejects, StageError};
-use crate::line::{Line, Reason, json};
+use crate::line::{Line, Position, Reason, json};
 
 /// How errors name the standard output.
 pub(super) const STDOUT: &str = "stdout";
@@ -217,9 +217,9 @@ impl Output {
     }
 
     #[inline]
-    pub(super) fn begin_line(&mut self, offset: u64) {
-        self.line_number += 1;
-        self.line_offset = offset;
+    pub(super) fn begin_line(&mut self, position: Position) {
+        self.line_number = position.line;
+        self.line_offset = position.offset;
     }
 
     /// Asks for the run to end behind the present line, as at an end of input.
@@ -247,7 +247,8 @@ impl Output {
         self.line_offset
     }
 
-    /// Number of the line that is being read, from 1.
+    /// Number of the line that is being read, from 1; of a record of several
+    /// lines, the first.
     pub fn line_number(&self) -> u64 {
         self.line_number
     }

@@ -160,6 +160,8 @@ impl Usage {
             Expr::Cast(Type::Number | Type::Double, operand) | Expr::Negate(operand) => {
                 self.expr(operand, Wanted::Number);
             }
+            // As a number it would be written with a point: 200.0.
+            Expr::Cast(Type::String, operand) => self.expr(operand, Wanted::Text),
             Expr::Cast(_, operand) => self.expr(operand, Wanted::Anything),
             Expr::And(operands) | Expr::Or(operands) => self.all(&**operands, Wanted::Anything),
             Expr::Arithmetic(_, operands) => self.all(&**operands, Wanted::Number),
