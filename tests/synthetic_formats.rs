@@ -220,14 +220,14 @@ fn speed_is_the_clocks() {
 fn a_paced_stream_is_live_and_ends_well() {
     let slow = ["events", "--rate", "1", "--speed", "0.001", "--duration", "1d"];
     // A signal ends it between two lines.
-    let mut live = Live::spawn(command(PROGRAM, slow));
-    live.close();
-    let event: Value = serde_json::from_str(&live.line()).unwrap();
+    let mut program = Live::spawn(command(PROGRAM, slow));
+    program.close();
+    let event: Value = serde_json::from_str(&program.line()).unwrap();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
     let time = event["timestamp"].as_u64().unwrap();
     assert!(now - time < 20_000, "a live stream begins now: {time} at {now}");
-    live.signal(Signal::INT);
-    assert_eq!(live.end(), (End::Code(0), vec![], vec![]));
+    program.signal(Signal::INT);
+    assert_eq!(program.end(), (End::Code(0), vec![], vec![]));
     // So does a reader that leaves.
     let mut command = command(PROGRAM, slow);
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();

@@ -63,7 +63,7 @@ impl Explode {
             value.clear();
             json::write_string(&text[start..end.unwrap_or(text.len())], value);
             let part = NewField { slot: NAME, key, value };
-            rest.pass(rewriter.put(record, scanner.members(), &[part]))?;
+            rest.pass(rewriter.put(record, scanner.members(), 1, |_| part))?;
             match end {
                 Some(end) => start = end + separator.needle().len(),
                 None => return Ok(()),
@@ -83,7 +83,7 @@ impl Step for Explode {
                 for value in members(field.text(record)) {
                     is_empty = false;
                     let element = NewField { slot: NAME, key, value };
-                    rest.pass(rewriter.put(record, scanner.members(), &[element]))?;
+                    rest.pass(rewriter.put(record, scanner.members(), 1, |_| element))?;
                 }
                 if is_empty {
                     rest.drop_record();

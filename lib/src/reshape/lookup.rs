@@ -71,11 +71,12 @@ impl Step for Lookup {
             return rest.pass(record);
         };
         for row in rows {
-            let fields = arena.alloc_slice_fill_iter(row.iter().map(|(column, value)| {
+            let field = |index: usize| {
+                let (column, value) = &row[index];
                 let (slot, key) = &columns[*column];
                 NewField { slot: *slot, key, value }
-            }));
-            rest.pass(rewriter.put(record, scanner.members(), fields))?;
+            };
+            rest.pass(rewriter.put(record, scanner.members(), row.len(), field))?;
         }
         Ok(())
     }

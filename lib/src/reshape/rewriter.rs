@@ -36,24 +36,26 @@ pub(super) struct Rewriter {
 }
 
 impl Rewriter {
-    /// The record with these fields: each in the place of the first member of
+    /// The record with so many fields, which `field` tells: each in the place of the first member of
     /// its name, of which no other copy stays, or else last. The record itself
     /// if it has them all already.
     ///
     /// `members` are those of the record, with the slots of the fields' names.
-    pub(super) fn put<'a>(
+    pub(super) fn put<'a, 'f>(
         &'a mut self,
         record: &'a [u8],
         members: &[Member],
-        fields: &[NewField<'_>],
+        count: usize,
+        field: impl Fn(usize) -> NewField<'f>,
     ) -> &'a [u8] {
         let mut changed = false;
         self.written.clear();
-        self.written.resize(fields.len(), false);
+        self.written.resize(count, false);
         self.row.clear();
         self.row.push(b'{');
         for member in members {
-            let found = member.slot.and_then(|slot| fields.iter().position(|f| f.slot == slot));
+            let found =
+                member.slot.and_then(|slot| (0..count).find(|index| field(*index).slot == slot));
             let Some(index) = found else {
                 begin_member(&mut self.row);
                 let text = member.key as usize..member.value.end as usize;
@@ -61,15 +63,15 @@ impl Rewriter {
                 continue;
             };
             let is_copy = std::mem::replace(&mut self.written[index], true);
-            changed |= is_copy || fields[index].value != member.value.text(record);
+            changed |= is_copy || field(index).value != member.value.text(record);
             if !is_copy {
-                write_field(&fields[index], &mut self.row);
+                write_field(&field(index), &mut self.row);
             }
         }
-        for (field, written) in fields.iter().zip(&self.written) {
-            if !written {
+        for index in 0..count {
+            if !self.written[index] {
                 changed = true;
-                write_field(field, &mut self.row);
+                write_field(&field(index), &mut self.row);
             }
         }
         self.row.push(b'}');

@@ -63,6 +63,6 @@ impl Step for Set {
             });
         }
         let field = NewField { slot: NAME, key, value };
-        rest.pass(rewriter.put(record, scanner.members(), &[field]))
+        rest.pass(rewriter.put(record, scanner.members(), 1, |_| field))
     }
 }
