@@ -164,13 +164,14 @@ impl JsonRecords {
         if self.is_normal(line) {
             return Ok(Normalized::AsIs);
         }
-        let time = self.timestamp(line, calendar)?;
+        let time = self.timestamp(line, None, calendar)?;
         self.rewrite(line, None, time, out);
         Ok(Normalized::Rewritten)
     }
 
-    /// Brings JSON that came wrapped in `@raw` into normal form, appending it
-    /// to `out` behind the `source` that came with it.
+    /// Brings JSON that came wrapped in `@raw` or by a container runtime into
+    /// normal form, appending it to `out` behind the `source` that came with it.
+    /// A record without a time gets that of its wrapper, if that has one.
     ///
     /// # Errors
     ///
@@ -179,6 +180,7 @@ impl JsonRecords {
         &mut self,
         text: &[u8],
         source: Option<&[u8]>,
+        wrapped_at: Option<Timestamp>,
         calendar: &mut Calendar,
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
@@ -187,7 +189,7 @@ impl JsonRecords {
         if reserved.into_iter().any(|slot| self.scanner.field(slot).is_present()) {
             return Err(JsonError::BadRaw);
         }
-        let time = self.timestamp(text, calendar)?;
+        let time = self.timestamp(text, wrapped_at, calendar)?;
         self.rewrite(text, source, time, out);
         Ok(())
     }
@@ -266,10 +268,12 @@ impl JsonRecords {
     fn timestamp(
         &mut self,
         line: &[u8],
+        wrapped_at: Option<Timestamp>,
         calendar: &mut Calendar,
     ) -> Result<Option<Timestamp>, JsonError> {
         let (index, field) = self.find(TIMESTAMP);
         let time = match field.kind {
+            Kind::Missing | Kind::Null if wrapped_at.is_some() => return Ok(wrapped_at),
             Kind::Missing | Kind::Null => return self.untimed(line, calendar),
             Kind::Str => calendar.read(field.inner(line)),
             Kind::Int | Kind::Float => calendar.read(field.text(line)),

@@ -1,7 +1,7 @@
 //! `parse`: text and JSON become normalised records.
 
 use crate::format::{
-    AccessParser, ApacheErrorParser, Containers, CsvParser, JsonError, JsonRecords, LogfmtParser,
+    AccessParser, ApacheErrorParser, Containers, CsvParser, JsonRecords, LogfmtParser,
     NginxErrorParser, Normalized, Parsed, PatternParser, SyslogParser, TextParser, TimeOptions,
     Untimed, Unwrapped,
 };
@@ -231,13 +231,8 @@ impl Parse {
         line: Line<'_>,
         out: &mut Output,
     ) -> Result<(), StageError> {
-        let (json, calendar) = (&mut self.json, &mut self.calendar);
-        let mut result = json.normalize_unwrapped(text, origin.source, calendar, out.row());
-        if let (Err(JsonError::NoTimestamp { .. }), Some(time)) = (&result, origin.time) {
-            let timed = with_time(text, time);
-            result = json.normalize_unwrapped(&timed, origin.source, calendar, out.row());
-        }
-        match result {
+        let (Origin { source, time }, calendar) = (origin, &mut self.calendar);
+        match self.json.normalize_unwrapped(text, source, time, calendar, out.row()) {
             Ok(()) => out.finish_row(),
             Err(error) => out.reject(error.reason(), error, line),
         }
@@ -307,18 +302,6 @@ fn docker_members(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let behind = members.strip_prefix(br#""@source":"#)?;
     let end = memchr::memmem::find(behind, br#"},"log":""#)? + 1;
     Some((Some(&behind[..end]), &behind[end + 1..]))
-}
-
-/// The JSON object with a time in front.
-fn with_time(object: &[u8], time: Timestamp) -> Vec<u8> {
-    let mut timed = vec![b'{'];
-    write_time(time, &mut timed);
-    let members = &object.trim_ascii_start()[1..];
-    if !members.trim_ascii_start().starts_with(b"}") {
-        timed.push(b',');
-    }
-    timed.extend_from_slice(members);
-    timed
 }
 
 const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
@@ -472,6 +455,26 @@ mod tests {
             assert!(row.starts_with(r#"{"timestamp":"2025-09-12T10:00:00.000Z""#), "{row}");
         }
         (rows.lines().count(), out.stats.rejected())
+    }
+
+    #[test]
+    fn a_record_without_a_time_has_that_of_its_wrapper() {
+        for untimed in [Untimed::Reject, Untimed::Keep, Untimed::Stamp] {
+            let times = TimeOptions { untimed, ..TimeOptions::default() };
+            for line in [
+                r#"2025-09-12T10:00:00Z stdout F {"msg":"hello"}"#,
+                r#"2025-09-12T10:00:00Z stdout F {"time":null,"msg":"hello"}"#,
+                "2025-09-12T10:00:00Z stdout F level=info msg=hello",
+                r#"{"log":"{\"msg\":\"hello\"}\n","time":"2025-09-12T10:00:00Z"}"#,
+            ] {
+                let mut out = Output::in_memory();
+                let mut parse = Parse::new(Format::Auto).with_times(Calendar::default(), &times);
+                parse.on_record(Line { bytes: line.as_bytes(), fault: None }, &mut out).unwrap();
+                let row = std::str::from_utf8(out.rows()).unwrap();
+                let start = r#"{"timestamp":"2025-09-12T10:00:00.000Z","#;
+                assert!(row.starts_with(start), "{untimed:?}: {line}: {row}");
+            }
+        }
     }
 
     #[test]
