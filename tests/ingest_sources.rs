@@ -219,8 +219,13 @@ fn peers_beyond_the_limit_wait_until_others_leave() {
         })
         .collect();
     let message = live.message();
-    assert!(message.starts_with("ingest: no room for more than "), "{message}");
-    peers.drain(..16);
+    let room = message.strip_prefix("ingest: no room for more than ").expect(&message);
+    let digits = room.find(|c: char| !c.is_ascii_digit()).unwrap();
+    // How many there is room for depends on what the test itself has open. As
+    // many may stay; the others make room.
+    let room: usize = room[..digits].parse().unwrap();
+    assert!((1..20).contains(&room), "{message}");
+    peers.drain(..peers.len() - room);
     let mut rows: Vec<String> = (0..20).map(|_| live.line()).collect();
     rows.sort_by_key(|row| (row.len(), row.clone()));
     let expected: Vec<String> = (0..20).map(|number| format!("{{\"peer\":{number}}}")).collect();
