@@ -1,8 +1,8 @@
 //! The formats that `parse` is told of, and which of their lines are JSON.
 
 use crate::format::{
-    AccessParser, ApacheErrorParser, CsvParser, LogfmtParser, NginxErrorParser, PatternParser,
-    SyslogParser, TextParser,
+    AccessParser, ApacheErrorParser, CsvParser, LogFormatParser, LogfmtParser, NginxErrorParser,
+    PatternParser, SyslogParser, TextParser,
 };
 
 /// The formats of the lines that come in.
@@ -30,6 +30,8 @@ pub enum Format {
     Csv(CsvParser),
     /// Lines of any shape, by a regular expression.
     Regex(PatternParser),
+    /// Access logs in a format of the server's administrator.
+    LogFormat(LogFormatParser),
     /// Any text: a record for each word, without a time.
     Words,
 }
@@ -65,6 +67,7 @@ impl Format {
             Self::Syslog => (Json::Never, Some(TextParser::Syslog(SyslogParser::default()))),
             Self::Csv(parser) => (Json::IsText, Some(TextParser::Csv(Box::new(parser)))),
             Self::Regex(parser) => (Json::IsText, Some(TextParser::Pattern(Box::new(parser)))),
+            Self::LogFormat(parser) => (Json::Never, Some(TextParser::LogFormat(Box::new(parser)))),
             Self::Words => (Json::IsText, None),
         }
     }

@@ -25,6 +25,8 @@ use format::Json;
 pub struct Parse {
     are_json: Json,
     untimed: Untimed,
+    /// The only field that may hold the time, if there is one.
+    time_field: Option<String>,
     json: JsonRecords,
     /// `None` for words.
     parser: Option<TextParser>,
@@ -53,6 +55,7 @@ impl Parse {
         Self {
             are_json,
             untimed: Untimed::Reject,
+            time_field: None,
             json: JsonRecords::default(),
             parser,
             calendar: Calendar::default(),
@@ -69,6 +72,8 @@ impl Parse {
         self.calendar = calendar;
         self.json = JsonRecords::new(times);
         self.untimed = times.untimed;
+        self.parser = self.parser.map(|parser| parser.with_time_field(times.field.as_deref()));
+        self.time_field.clone_from(&times.field);
         self
     }
 
@@ -211,17 +216,28 @@ impl Operator for Parse {
         })
     }
 
-    /// Not as a rule, but where times have no year the one before counts.
+    /// In any format: a line may be a part of what a container's program wrote,
+    /// which waits for its rest. Times without a year follow on the one before,
+    /// and lines of CSV on their header.
     fn is_stateful(&self) -> bool {
-        false
+        true
     }
 
     fn snapshot(&self, state: &mut SnapshotWriter) {
         self.calendar.snapshot(state);
+        self.containers.snapshot(state);
+        if let Some(parser) = &self.parser {
+            parser.snapshot(state);
+        }
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.calendar.restore(state)
+        self.calendar.restore(state)?;
+        self.containers.restore(state)?;
+        match &mut self.parser {
+            Some(parser) => parser.restore(state),
+            None => Ok(()),
+        }
     }
 
     fn stats(&self, stats: &mut Stats) {

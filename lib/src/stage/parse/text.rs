@@ -1,7 +1,7 @@
 //! Lines of text, each a record.
 
 use super::{Origin, Parse, words::words};
-use crate::format::{Parsed, Untimed};
+use crate::format::{Parsed, Untimed, time_like};
 use crate::line::{Line, Reason};
 use crate::stream::{Output, StageError};
 use crate::time::Timestamp;
@@ -34,8 +34,10 @@ impl Parse {
                     (None, Untimed::Stamp) => Some(self.calendar.now()),
                     (None, Untimed::Keep) => None,
                     (None, Untimed::Reject) => {
+                        row.push(b'}');
+                        let why = no_timestamp(self.time_field.as_deref(), &row[start..]);
                         row.truncate(start);
-                        return out.reject(Reason::NoTimestamp, UNTIMED, line);
+                        return out.reject(Reason::NoTimestamp, why, line);
                     }
                 };
                 insert_time(time, members, row);
@@ -50,7 +52,15 @@ impl Parse {
     }
 }
 
-const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
+/// Why a record has no time: it may be in a field that only the user knows.
+#[cold]
+fn no_timestamp(field: Option<&str>, record: &[u8]) -> String {
+    match (time_like(record), field) {
+        (Some(found), _) => format!("found {found}: add --time-field {found}"),
+        (None, Some(field)) => format!("no {field}; --keep-untimed or --stamp lets the line pass"),
+        (None, None) => "the line has no time; --keep-untimed or --stamp lets it pass".to_owned(),
+    }
+}
 
 /// Puts a time in front of the members that begin at `members`.
 fn insert_time(time: Option<Timestamp>, members: usize, row: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use super::text::{open, write_time};
 use crate::line::json;
 use crate::stream::{Output, StageError};
 
-/// Writes a record for each word.
+/// Writes a record for each word: what stands between ASCII's blanks.
 pub(super) fn words(text: &[u8], origin: Origin<'_>, out: &mut Output) -> Result<(), StageError> {
     let is_word = |word: &&[u8]| !word.is_empty();
     for word in text.split(u8::is_ascii_whitespace).filter(is_word) {
