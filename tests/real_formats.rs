@@ -39,6 +39,12 @@ const APACHE: &[&str] = &["--format", "apache"];
 const APACHE_ERROR: &[&str] = &["--format", "apache-error"];
 const NGINX: &[&str] = &["--format", "nginx"];
 const NGINX_ERROR: &[&str] = &["--format", "nginx-error"];
+/// The format of a server with variables of its own.
+const LOG_FORMAT: &[&str] = &[
+    "--log-format",
+    r#"$remote_addr [$time_local] "$request" $status $request_length $body_bytes_sent $request_time "$t_size" $read_time $gen_time"#,
+];
+const LONG_DATE: &[&str] = &["--format", "nginx", "--time-format", "%B %d, %YT%H:%M:%S %z"];
 const SYSLOG: &[&str] = &["--format", "syslog"];
 const LOGFMT: &[&str] = &["--format", "logfmt"];
 
@@ -68,7 +74,9 @@ const REAL_LOGS: &[(&str, &[&str], u64, u64)] = &[
     ("nginx/crowdsec_cri_prefixed_ingress.log", NGINX, 3, 0),
     // A format of its own, and another spelling of the time.
     ("nginx/gonx_custom_format_1k.log", AUTO, 0, 1_000),
+    ("nginx/gonx_custom_format_1k.log", LOG_FORMAT, 1_000, 0),
     ("nginx/custom_date_20.log", NGINX, 0, 20),
+    ("nginx/custom_date_20.log", LONG_DATE, 20, 0),
     ("nginx/error_clean.log", NGINX_ERROR, 35, 0),
     // A compressed file in the middle.
     ("nginx/error_with_binary_junk_74.log", NGINX_ERROR, 35, 39),
@@ -87,6 +95,9 @@ const REAL_LOGS: &[(&str, &[&str], u64, u64)] = &[
     ("syslog/lnav_syslog_mixed.log", SYSLOG, 18, 10),
     ("syslog/lnav_syslog_with_header.log", SYSLOG, 4, 2),
     ("syslog/lnav_syslog_with_access_log.log", AUTO, 5, 0),
+    // Records of JSON, whose messages are syslog lines.
+    ("syslog/lnav_syslog_muxed.log", AUTO, 14, 0),
+    ("syslog/lnav_syslog_muxed.log", SYSLOG, 0, 14),
     ("logfmt/crowdsec_authelia_72.log", LOGFMT, 72, 0),
     ("logfmt/crowdsec_grafana.log", LOGFMT, 24, 0),
     ("logfmt/crowdsec_traefik_1226.log.gz", LOGFMT, 1_226, 0),

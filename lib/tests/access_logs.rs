@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use highwater_core::format::AccessParser;
+use highwater_core::time::Calendar;
 
 fn testdata(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/access");
@@ -30,7 +31,7 @@ fn records_are_as_expected() {
             for (line, expected) in log.lines().zip(expected.lines()) {
                 let mut record = b"{".to_vec();
                 parser
-                    .parse(line.as_bytes(), &mut record)
+                    .parse(line.as_bytes(), &mut Calendar::default(), &mut record)
                     .unwrap_or_else(|e| panic!("{e}: {line}"));
                 record.push(b'}');
                 assert_eq!(String::from_utf8(record).unwrap(), expected, "{format}: {line}");
@@ -49,7 +50,8 @@ fn rejected_lines_name_their_mistake() {
         let mut parser = parser(name);
         for (line, expected) in log.lines().zip(expected.lines()) {
             let mut out = b"as it was".to_vec();
-            let error = parser.parse(line.as_bytes(), &mut out).unwrap_err();
+            let error =
+                parser.parse(line.as_bytes(), &mut Calendar::default(), &mut out).unwrap_err();
             assert_eq!(format!("{}: {error}", error.reason), expected, "{line}");
             assert_eq!(out, b"as it was", "{line}");
         }

@@ -9,9 +9,11 @@ mod support;
 use std::fmt::Write as _;
 
 use highwater_core::detect::{Detect, REFERENCE, select_rules};
+use highwater_core::format::{CsvParser, LogFormatParser, TimeOptions, Untimed};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
 use highwater_core::stage::{Format, Ingest, Parse};
 use highwater_core::stream::{Operator, Output};
+use highwater_core::time::Calendar;
 use proptest::prelude::*;
 use support::{feed, restored, rows, window};
 
@@ -135,6 +137,32 @@ proptest! {
         let input: String = days.into_iter().map(day).collect();
         let parse = || Parse::new(Format::Auto);
         check(parse, &input, cut)?;
+    }
+
+    #[test]
+    fn formats_resume(
+        lines in prop::collection::vec((0..8_usize, 0..400_i64), 0..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let line = |(kind, second): (usize, i64)| match kind {
+            // Parts of what a container's program wrote, and what they belong to.
+            0 => format!("2024-03-05T07:08:09.{second:03}000001Z stdout P 05/Mar/2024:07:08:09,\n"),
+            1 => format!("2024-03-05T07:08:09.{second:03}Z stdout F a{second},b\n"),
+            2 => format!("2024-03-05T07:08:09.{second:03}Z stderr P {second},\n"),
+            3 => format!(r#"{{"log":"{second},x\n","stream":"stderr","time":"2024-03-05T07:08:09Z"}}"#) + "\n",
+            4 => "time,b\n".to_owned(),
+            5 => format!("Dec {:2} 00:00:00,x\n", second % 31 + 1),
+            _ => format!("{second},\"x\"\n"),
+        };
+        let input: String = lines.into_iter().map(line).collect();
+        check(|| Parse::new(Format::Csv(CsvParser::with_header(b','))), &input, cut)?;
+        let columns = || CsvParser::with_columns(b',', "time,b").unwrap();
+        check(|| Parse::new(Format::Csv(columns())), &input, cut)?;
+        let untimed = TimeOptions { untimed: Untimed::Keep, ..TimeOptions::default() };
+        check(|| Parse::new(Format::Words), &input, cut)?;
+        let log_format = || LogFormatParser::new("$time_local,$b", "test", None).unwrap();
+        let lines = || Parse::new(Format::LogFormat(log_format())).with_times(Calendar::default(), &untimed);
+        check(lines, &input, cut)?;
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use highwater_core::cli::{self, IoArgs, ReshapeArgs, Run, TimeArgs, UsageError};
-use highwater_core::format::{CsvParser, PatternParser};
+use highwater_core::format::{CsvParser, Dialect, LogFormatParser, PatternParser};
 use highwater_core::stage::{Format, Parse};
 
 /// Bring log lines into normal form
@@ -21,6 +21,7 @@ use highwater_core::stage::{Format, Parse};
 #[command(after_help = "Examples:
   parse --format nginx /var/log/nginx/access.log | window --query error_rate
   parse --format regex --pattern '^(?<time>\\S+) (?<level>[A-Z]+) (?<message>.*)' app.log
+  parse --log-format '$remote_addr [$time_local] \"$request\" $status $request_time' access.log
   tail -F app.json | parse --rejects bad.ndjson | jq .message
   parse --set service=web --where 'status_code >= 500' --fields timestamp,url,user_agent access.log
   parse --format words --lookup frameworks.csv --on word notes.txt
@@ -48,6 +49,13 @@ struct Args {
     /// What stands between the columns of CSV, one character, or \\t for a tab
     #[arg(long, value_name = "CHARACTER", default_value = ",", value_parser = delimiter)]
     delimiter: u8,
+
+    /// How an access log is written, as the server's configuration has it: nginx's `log_format`
+    /// (`$status …`) or Apache's `LogFormat` (`%h …`), also with the quotes, name and semicolon
+    /// around it. Variables without a usual name keep their own. Lines that are JSON objects need
+    /// none, but --format json
+    #[arg(long, value_name = "STRING", conflicts_with_all = ["pattern", "columns"])]
+    log_format: Option<String>,
 
     #[command(flatten)]
     times: TimeArgs,
@@ -98,6 +106,9 @@ enum FormatName {
 impl Args {
     /// The format with what belongs to it.
     fn format(&self) -> Result<Format, UsageError> {
+        if let Some(format) = &self.log_format {
+            return Ok(Format::LogFormat(self.log_format(format)?));
+        }
         Ok(match self.format {
             FormatName::Auto => Format::Auto,
             FormatName::Json => Format::Json,
@@ -120,10 +131,53 @@ impl Args {
             FormatName::Words => Format::Words,
         })
     }
+
+    /// What reads lines by the server's own format.
+    fn log_format(&self, format: &str) -> Result<LogFormatParser, UsageError> {
+        let dialect = match self.format {
+            FormatName::Auto => None,
+            FormatName::Nginx => Some(Dialect::Nginx),
+            FormatName::Apache => Some(Dialect::Apache),
+            _ => {
+                let message = "--log-format describes an access log: it goes with --format nginx \
+                               or apache, or without --format";
+                return Err(UsageError(message.to_owned()));
+            }
+        };
+        let parser = LogFormatParser::new(format, "--log-format", dialect)
+            .map_err(|error| UsageError(error.to_string()))?;
+        match self.times.options().field {
+            Some(field) if !parser.has_field(&field) => {
+                Err(UsageError(format!("--time-field {field}: --log-format has no such variable")))
+            }
+            _ => Ok(parser),
+        }
+    }
+
+    /// Refuses a field for the time where the format knows the time's place.
+    fn check_time_field(&self) -> Result<(), UsageError> {
+        let has_place = matches!(
+            self.format,
+            FormatName::Apache
+                | FormatName::ApacheError
+                | FormatName::Nginx
+                | FormatName::NginxError
+                | FormatName::Syslog
+                | FormatName::Words
+        );
+        if has_place && self.log_format.is_none() && self.times.options().field.is_some() {
+            let message = "--time-field names a field of JSON, logfmt, CSV, --pattern or \
+                           --log-format; other formats have their time in one place, and \
+                           --time-format says how it is spelled";
+            return Err(UsageError(message.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
+        args.check_time_field()?;
         let mut parse = Parse::new(args.format()?)
             .with_times(args.times.calendar(), &args.times.options())
             .with_reshape(args.reshape.reshape()?);

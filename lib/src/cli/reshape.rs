@@ -52,10 +52,10 @@ pub struct ReshapeArgs {
     #[arg(long, value_name = "NAMES", conflicts_with = "schema")]
     fields: Vec<String>,
 
-    /// Write exactly the columns of a schema, cast to their types, else null: logs, events, or a
-    /// file such as 'user_id STRING, value DOUBLE' (boolean, int, bigint, double, string,
-    /// timestamp). @source stays
-    #[arg(long, value_name = "logs|events|FILE")]
+    /// Write exactly the columns of a schema, cast to their types, else null: logs, events,
+    /// 'user_id STRING, value DOUBLE' (boolean, int, bigint, double, string, timestamp), or a file
+    /// with the like. @source stays
+    #[arg(long, value_name = "logs|events|COLUMNS|FILE")]
     schema: Option<PathBuf>,
 }
 
@@ -113,12 +113,17 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The columns of a schema that has a name, or else of one in a file.
+///
+/// What is no file and has blanks is taken for the columns themselves, so that
+/// a mistake in them is named, and not the lack of such a file.
 fn schema(path: &Path) -> anyhow::Result<Vec<SchemaColumn>> {
+    let origin = path.display().to_string();
     let known = SCHEMAS.iter().find(|(name, _)| path == Path::new(name));
-    let text = match known {
-        Some((_, text)) => (*text).to_owned(),
-        None => String::from_utf8_lossy(&read(path)?).into_owned(),
+    let (text, origin) = match known {
+        Some((_, text)) => ((*text).to_owned(), origin),
+        None if !path.exists() && origin.trim().contains(' ') => (origin, "--schema".to_owned()),
+        None => (String::from_utf8_lossy(&read(path)?).into_owned(), origin),
     };
-    let columns = parse_schema(&text, &path.display().to_string());
+    let columns = parse_schema(&text, &origin);
     columns.map_err(|error| UsageError(error.to_string()).into())
 }

@@ -11,7 +11,8 @@ use crate::time::{Calendar, TimeFormat, Zone};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Times")]
 pub struct TimeArgs {
-    /// The field that holds the time, such as `created_at` or request.time
+    /// The field that holds the time, such as `created_at` or request.time, of JSON, logfmt, CSV,
+    /// --pattern and --log-format
     #[arg(long, value_name = "FIELD")]
     time_field: Option<String>,
 

@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, integer, trim_end};
 use super::members::Members;
-use super::{Mismatch, Parsed, spelling};
-use crate::time::{Calendar, Timestamp};
+use super::{Mismatch, Parsed};
+use crate::time::{Calendar, CivilTime, Timestamp};
 
 /// Reads lines of Apache's error log.
 ///
@@ -124,7 +124,7 @@ fn bracketed<'a>(
 fn time(cursor: &mut Cursor<'_>, calendar: &mut Calendar) -> Result<Timestamp, Mismatch> {
     const EXPECTED: &str = "an existing time such as Tue Oct 10 13:55:36.123456 2000";
     let text = bracketed(cursor, "time", "a time in brackets")?;
-    let time = spelling::apache_error(text).or_else(|| spelling::iso(text));
+    let time = CivilTime::read(text);
     let time = time.and_then(|time| calendar.instant(time));
     time.ok_or(Mismatch::bad_time(1, EXPECTED))
 }

@@ -1,6 +1,7 @@
 //! What container runtimes put around the lines of a program.
 
 use crate::line::json;
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::{TimeReader, Timestamp};
 
 /// Takes lines out of what a container runtime put around them.
@@ -97,6 +98,37 @@ impl Containers {
             parts.text.extend_from_slice(wrapper.text);
         }
         if wrapper.partial { Unwrapped::Part } else { Unwrapped::Line(&parts.text, time) }
+    }
+
+    /// Writes the parts that wait for their rest.
+    pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
+        for parts in &self.streams {
+            state.bool(parts.skips);
+            state.option(parts.time, |state, time| {
+                state.i64(time.micros);
+                state.u64(time.nanos.into());
+                state.bytes(&parts.text);
+            });
+        }
+    }
+
+    /// Takes on what [`snapshot`](Self::snapshot) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it wrote something else.
+    pub(crate) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        for parts in &mut self.streams {
+            parts.skips = state.bool()?;
+            parts.time = state.option(|state| {
+                let micros = state.i64()?;
+                let nanos = u16::try_from(state.u64()?).ok().filter(|nanos| *nanos < 1_000);
+                let nanos = nanos.ok_or(RestoreError::Damaged("a time is out of range"))?;
+                parts.text = state.bytes()?.to_vec();
+                Ok(Timestamp { micros, nanos })
+            })?;
+        }
+        Ok(())
     }
 
     /// Takes out a line whose rest has not come, at the end of the data.

@@ -3,6 +3,7 @@
 use super::cursor::find_doubled_quote;
 use super::fields::{Fields, Name, Spelling, Value};
 use super::{Mismatch, Parsed};
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::Calendar;
 
 /// Reads lines of CSV.
@@ -11,7 +12,7 @@ use crate::time::Calendar;
 /// repeats this header, as the next of several files does, is a header too.
 /// Names, their aliases and types are those of JSON records; all else is
 /// text. An empty field is an empty string, or `null` where a number should
-/// be.
+/// be. Of columns with the same name all are written, and the last one counts.
 ///
 /// A field in quotes may hold delimiters and doubled quotes, but no line break:
 /// a record is a line.
@@ -48,6 +49,13 @@ impl CsvParser {
         Ok(parser)
     }
 
+    /// Looks for the time in the column of this name alone.
+    #[must_use]
+    pub fn with_time_field(mut self, field: Option<&str>) -> Self {
+        self.fields.set_time_field(field, &self.names, self.columns.iter_mut());
+        self
+    }
+
     /// Appends the members of the line's record, without braces.
     ///
     /// # Errors
@@ -65,7 +73,7 @@ impl CsvParser {
             self.read_header(text)?;
             return Ok(Parsed::Header);
         }
-        if text == self.header {
+        if !self.header.is_empty() && without_mark(text) == self.header {
             return Ok(Parsed::Header);
         }
         self.fields.clear();
@@ -88,9 +96,27 @@ impl CsvParser {
         self.fields.casts_failed
     }
 
+    /// Writes the header that was read, if one was.
+    pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
+        state.bytes(&self.header);
+    }
+
+    /// Takes on what [`snapshot`](Self::snapshot) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it wrote no header.
+    pub(crate) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        match state.bytes()? {
+            b"" => Ok(()),
+            header => self
+                .read_header(header)
+                .map_err(|_| RestoreError::Damaged("the header of the CSV is none")),
+        }
+    }
+
     fn read_header(&mut self, text: &[u8]) -> Result<(), Mismatch> {
-        let bom = "\u{feff}".as_bytes();
-        let line = text.strip_prefix(bom).unwrap_or(text);
+        let line = without_mark(text);
         let (mut names, mut columns) = (Vec::new(), Vec::new());
         let mut at = Some(0);
         while let Some(start) = at {
@@ -101,17 +127,35 @@ impl CsvParser {
             }
             let first = names.len();
             names.extend_from_slice(name);
-            let column = Name::new(&names, first..names.len());
+            if value.spelling == Spelling::DoubledQuotes {
+                undouble(&mut names, first);
+            }
+            let column = self.fields.name(&names, first..names.len());
             columns.push(column.map_err(|error| Mismatch { at: start, ..error })?);
             at = next;
         }
-        (self.names, self.columns, self.header) = (names, columns, text.to_vec());
+        (self.names, self.columns, self.header) = (names, columns, line.to_vec());
         Ok(())
     }
 }
 
 const FEWER: &str = "the end: the header has fewer columns";
 const MORE: &str = "a delimiter and another field: the header has more columns";
+
+/// The line without the byte order mark that a file may begin with.
+#[inline]
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
+/// Makes one quote of each two, from `first` on.
+fn undouble(text: &mut Vec<u8>, first: usize) {
+    let mut at = first;
+    while let Some(length) = memchr::memchr(b'"', &text[at..]) {
+        at += length + 1;
+        text.drain(at..(at + 1).min(text.len()));
+    }
+}
 
 /// Reads the field at `at`, and says where the next one begins.
 #[inline]

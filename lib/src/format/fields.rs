@@ -17,6 +17,8 @@ pub(super) enum Role {
     /// The field of that place in [`NAMES`]; the one of the lowest rank is
     /// taken where a line has several. Rank 0 is the name itself.
     Normal { slot: u8, rank: u8 },
+    /// Gives way to the time that another field holds.
+    Replaced,
     /// An integer that is no field of every record.
     Integer,
     /// Text.
@@ -87,14 +89,26 @@ pub(super) struct Name {
     pub(super) role: Role,
 }
 
-impl Name {
+/// The fields of one line.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    all: Vec<(Name, Value)>,
+    /// For each of [`NAMES`] the index of its field, one higher; 0 is none.
+    found: [usize; NAMES.len()],
+    /// The only name under which the time is looked for, if there is one.
+    time_field: Option<Box<[u8]>>,
+    /// Values that could not be cast, over all lines.
+    pub(super) casts_failed: u64,
+}
+
+impl Fields {
     /// The name at a place in `names`.
     ///
     /// # Errors
     ///
     /// Fails for one that belongs to the stream itself.
     #[inline]
-    pub(super) fn new(names: &[u8], range: Range<usize>) -> Result<Self, Mismatch> {
+    pub(super) fn name(&self, names: &[u8], range: Range<usize>) -> Result<Name, Mismatch> {
         const RESERVED: &str =
             "another name than @, @raw and @source, which the stream uses itself";
         let reserved = Mismatch {
@@ -103,22 +117,38 @@ impl Name {
             token: "name",
             expected: RESERVED,
         };
-        let role = Role::of(&names[range.clone()]).ok_or(reserved)?;
-        Ok(Self { range, role })
+        let role = self.role(&names[range.clone()]).ok_or(reserved)?;
+        Ok(Name { range, role })
     }
-}
 
-/// The fields of one line.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    all: Vec<(Name, Value)>,
-    /// For each of [`NAMES`] the index of its field, one higher; 0 is none.
-    found: [usize; NAMES.len()],
-    /// Values that could not be cast, over all lines.
-    pub(super) casts_failed: u64,
-}
+    /// Looks for the time under this name alone; names that were made before
+    /// are changed.
+    pub(super) fn set_time_field<'n>(
+        &mut self,
+        field: Option<&str>,
+        names: &[u8],
+        made: impl Iterator<Item = &'n mut Name>,
+    ) {
+        self.time_field = field.map(|field| field.as_bytes().into());
+        for name in made {
+            name.role = self.role(&names[name.range.clone()]).unwrap_or(Role::Other);
+        }
+    }
 
-impl Fields {
+    /// What a name means where the time may have been given a field of its own.
+    #[inline]
+    fn role(&self, name: &[u8]) -> Option<Role> {
+        const TIME: u8 = TIMESTAMP as u8;
+        let role = Role::of(name)?;
+        let Some(field) = &self.time_field else { return Some(role) };
+        Some(match role {
+            _ if **field == *name => Role::Normal { slot: TIME, rank: 0 },
+            Role::Normal { slot: TIME, rank: 0 } => Role::Replaced,
+            Role::Normal { slot: TIME, .. } => Role::Other,
+            role => role,
+        })
+    }
+
     /// Forgets the line before.
     pub(super) fn clear(&mut self) {
         self.all.clear();
@@ -191,7 +221,7 @@ impl Fields {
     /// Whether the field, or one with the same name, is among the normalised
     /// ones.
     fn is_written(&self, names: &[u8], name: &Name) -> bool {
-        let Role::Normal { slot, rank } = name.role else { return false };
+        let Role::Normal { slot, rank } = name.role else { return name.role == Role::Replaced };
         rank == 0
             || self
                 .normal(usize::from(slot))
@@ -202,7 +232,8 @@ impl Fields {
         match self.normal(TIMESTAMP) {
             Some((_, value)) if !text[value.range.clone()].trim_ascii().is_empty() => {
                 let time = calendar.read(&text[value.range.clone()]);
-                let error = Mismatch::bad_time(value.range.start, spelling::ANY);
+                let expected = if calendar.has_format() { spelling::GIVEN } else { spelling::ANY };
+                let error = Mismatch::bad_time(value.range.start, expected);
                 time.map(Some).ok_or(error)
             }
             _ => Ok(None),

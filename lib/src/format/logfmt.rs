@@ -1,7 +1,7 @@
 //! logfmt: `key=value` pairs with blanks between them.
 
 use super::cursor::trim_end;
-use super::fields::{Fields, Name, Spelling, Value};
+use super::fields::{Fields, Spelling, Value};
 use super::{Mismatch, Parsed};
 use crate::time::Calendar;
 
@@ -20,6 +20,13 @@ pub struct LogfmtParser {
 }
 
 impl LogfmtParser {
+    /// Looks for the time in this field alone.
+    #[must_use]
+    pub fn with_time_field(mut self, field: Option<&str>) -> Self {
+        self.fields.set_time_field(field, b"", std::iter::empty());
+        self
+    }
+
     /// Appends the members of the line's record, without braces.
     ///
     /// # Errors
@@ -56,19 +63,19 @@ impl LogfmtParser {
         let rest = &text[at..];
         let is_end = |byte: &u8| matches!(byte, b'=' | b'"' | ..=b' ');
         let length = rest.iter().position(is_end).unwrap_or(rest.len());
-        let name = || Name::new(text, at..at + length);
+        let name = self.fields.name(text, at..at + length);
         match rest.get(length) {
             _ if length == 0 => Err(Mismatch::no_match(at, "key", "a name before the =")),
             Some(b'=') => {
                 *pairs += 1;
                 let (value, end) = value(text, at + length + 1)?;
-                self.fields.push(name()?, value);
+                self.fields.push(name?, value);
                 Ok(end)
             }
             Some(b'"') => Err(Mismatch::no_match(at + length, "key", "no quote in a name")),
             _ => {
                 let end = at + length;
-                self.fields.push(name()?, Value { range: end..end, spelling: Spelling::Absent });
+                self.fields.push(name?, Value { range: end..end, spelling: Spelling::Absent });
                 Ok(end)
             }
         }

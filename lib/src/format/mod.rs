@@ -12,6 +12,7 @@ mod csv;
 mod cursor;
 mod fields;
 mod json;
+mod log_format;
 mod logfmt;
 mod members;
 mod nginx_error;
@@ -27,6 +28,7 @@ pub use apache_error::ApacheErrorParser;
 pub use container::{Containers, Unwrapped};
 pub use csv::CsvParser;
 pub use json::{JsonError, JsonRecords, Normalized};
+pub use log_format::{Dialect, LogFormatParser};
 pub use logfmt::LogfmtParser;
 pub use nginx_error::NginxErrorParser;
 pub use pattern::{PatternError, PatternParser};
@@ -35,6 +37,7 @@ pub use text::{AutoParser, TextParser};
 pub use time_options::{TimeOptions, Untimed};
 
 use json::NAMES;
+pub(crate) use time_options::time_like;
 
 use crate::line::Reason;
 

@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, integer, trim_end};
 use super::members::Members;
-use super::{Mismatch, Parsed, spelling};
-use crate::time::{Calendar, Timestamp};
+use super::{Mismatch, Parsed};
+use crate::time::{Calendar, CivilTime, Timestamp};
 
 /// Reads lines of nginx's error log.
 ///
@@ -86,7 +86,7 @@ fn time(cursor: &mut Cursor<'_>, calendar: &mut Calendar) -> Result<Timestamp, M
         return Err(Mismatch::no_match(0, "time", "a time such as 2024/03/05 07:08:09"));
     };
     cursor.at = LENGTH;
-    let time = spelling::iso(text).and_then(|time| calendar.instant(time));
+    let time = CivilTime::read(text).and_then(|time| calendar.instant(time));
     time.ok_or(Mismatch::bad_time(0, EXPECTED))
 }
 

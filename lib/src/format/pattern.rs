@@ -45,12 +45,13 @@ impl PatternParser {
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         let regex = Regex::new(pattern)?;
         let (mut names, mut groups) = (Vec::new(), Vec::new());
+        let fields = Fields::default();
         for (index, name) in regex.capture_names().enumerate() {
             let Some(name) = name else { continue };
             let start = names.len();
             names.extend_from_slice(name.as_bytes());
             // No group can have the name of a reserved key, which has an `@`.
-            if let Ok(name) = Name::new(&names, start..names.len()) {
+            if let Ok(name) = fields.name(&names, start..names.len()) {
                 groups.push((index, name));
             }
         }
@@ -58,7 +59,15 @@ impl PatternParser {
             return Err(PatternError::NoGroup(pattern.to_owned()));
         }
         let locations = regex.capture_locations();
-        Ok(Self { regex, locations, names, groups, fields: Fields::default() })
+        Ok(Self { regex, locations, names, groups, fields })
+    }
+
+    /// Looks for the time in the group of this name alone.
+    #[must_use]
+    pub fn with_time_field(mut self, field: Option<&str>) -> Self {
+        let groups = self.groups.iter_mut().map(|(_, name)| name);
+        self.fields.set_time_field(field, &self.names, groups);
+        self
     }
 
     /// Appends the members of the line's record, without braces.

@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, integer, trim_end};
 use super::members::Members;
-use super::{Mismatch, Parsed, spelling, structured_data};
-use crate::time::{Calendar, Timestamp};
+use super::{Mismatch, Parsed, structured_data};
+use crate::time::{Calendar, CivilTime, Timestamp};
 
 /// Reads lines of syslog.
 ///
@@ -96,7 +96,7 @@ impl<'a> Entry<'a> {
         let time = match header(cursor, "time", TIME)? {
             None => None,
             Some(word) => {
-                let time = spelling::iso(word).filter(|time| time.offset.is_some());
+                let time = CivilTime::read(word).filter(|time| time.offset.is_some());
                 let time = time.and_then(|time| calendar.instant(time));
                 Some(time.ok_or(Mismatch::bad_time(at, TIME))?)
             }
@@ -200,11 +200,13 @@ fn traditional_time(
         rest @ [b'0'..=b'9', ..] => {
             let length = memchr::memchr(b' ', rest).ok_or(none)?;
             // A blank instead of the T would leave a host that is a clock.
-            let looks_like = rest[..length].get(10).is_some_and(|mark| *mark == b'T');
-            let error = if looks_like { Mismatch::bad_time(at, TIME) } else { none };
-            (spelling::iso(&rest[..length]).ok_or(error)?, length)
+            if rest[..length].get(10) != Some(&b'T') {
+                return Err(none);
+            }
+            let bad = Mismatch::bad_time(at, TIME);
+            (CivilTime::read(&rest[..length]).ok_or(bad)?, length)
         }
-        rest => spelling::syslog(rest).ok_or(none)?,
+        rest => CivilTime::read_syslog(rest).ok_or(none)?,
     };
     cursor.at += length;
     // Cisco's devices put a colon behind it.

@@ -1,10 +1,11 @@
 //! One parser for whichever format lines are in.
 
 use super::{
-    AccessParser, ApacheErrorParser, CsvParser, LogfmtParser, Mismatch, NginxErrorParser, Parsed,
-    PatternParser, SyslogParser,
+    AccessParser, ApacheErrorParser, CsvParser, LogFormatParser, LogfmtParser, Mismatch,
+    NginxErrorParser, Parsed, PatternParser, SyslogParser,
 };
 use crate::line::Reason;
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::Calendar;
 
 /// A parser of text lines.
@@ -24,6 +25,8 @@ pub enum TextParser {
     Csv(Box<CsvParser>),
     /// A regular expression.
     Pattern(Box<PatternParser>),
+    /// What a server was told to log.
+    LogFormat(Box<LogFormatParser>),
     /// Whichever of the first five a line is in.
     Auto(Box<AutoParser>),
 }
@@ -32,6 +35,42 @@ impl TextParser {
     /// A parser that decides line by line.
     pub fn auto() -> Self {
         Self::Auto(Box::default())
+    }
+
+    /// Looks for the time in the field of this name alone, where lines name
+    /// their fields.
+    #[must_use]
+    pub fn with_time_field(self, field: Option<&str>) -> Self {
+        match self {
+            Self::Logfmt(parser) => Self::Logfmt(parser.with_time_field(field)),
+            Self::Csv(parser) => Self::Csv(Box::new(parser.with_time_field(field))),
+            Self::Pattern(parser) => Self::Pattern(Box::new(parser.with_time_field(field))),
+            Self::LogFormat(parser) => Self::LogFormat(Box::new(parser.with_time_field(field))),
+            Self::Auto(mut parser) => {
+                parser.parsers = parser.parsers.map(|parser| parser.with_time_field(field));
+                Self::Auto(parser)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes what is remembered from one line to the next.
+    pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
+        if let Self::Csv(parser) = self {
+            parser.snapshot(state);
+        }
+    }
+
+    /// Takes on what [`snapshot`](Self::snapshot) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it wrote something else.
+    pub(crate) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        match self {
+            Self::Csv(parser) => parser.restore(state),
+            _ => Ok(()),
+        }
     }
 
     /// Appends the members of the line's record, without braces.
@@ -47,13 +86,14 @@ impl TextParser {
         out: &mut Vec<u8>,
     ) -> Result<Parsed, Mismatch> {
         match self {
-            Self::Access(parser) => parser.parse(text, out).map(|()| Parsed::Timed),
+            Self::Access(parser) => parser.parse(text, calendar, out).map(|()| Parsed::Timed),
             Self::ApacheError(parser) => parser.parse(text, calendar, out),
             Self::NginxError(parser) => parser.parse(text, calendar, out),
             Self::Syslog(parser) => parser.parse(text, calendar, out),
             Self::Logfmt(parser) => parser.parse(text, calendar, out),
             Self::Csv(parser) => parser.parse(text, calendar, out),
             Self::Pattern(parser) => parser.parse(text, calendar, out),
+            Self::LogFormat(parser) => parser.parse(text, calendar, out),
             Self::Auto(parser) => parser.parse(text, calendar, out),
         }
     }

@@ -69,6 +69,18 @@ impl Calendar {
         self
     }
 
+    /// Whether only texts in a format of the user's are times.
+    #[inline]
+    pub fn has_format(&self) -> bool {
+        self.format.is_some()
+    }
+
+    /// The instant that a text in this format means, whatever was given to
+    /// [`with_format`](Self::with_format).
+    pub fn read_in(&mut self, format: &TimeFormat, text: &[u8]) -> Option<Timestamp> {
+        format.read(text.trim_ascii())?.instant(self)
+    }
+
     /// Goes on to a source that was changed last at this time, if it is a file.
     pub fn begin_source(&mut self, modified: Option<Timestamp>) {
         self.years.begin_source(modified);

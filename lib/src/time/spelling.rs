@@ -17,6 +17,17 @@ impl CivilTime {
         }?;
         rest.0.is_empty().then_some(time)
     }
+
+    /// Reads a time as syslog writes it, `Oct  9 13:55:36` or with a year before
+    /// the clock, from the start of the text, and says how long it is. Source:
+    /// RFC 3164.
+    #[inline]
+    pub fn read_syslog(text: &[u8]) -> Option<(Self, usize)> {
+        let mut rest = Rest(text);
+        let (month, day, year) = rest.month_day_year()?;
+        let clock = rest.clock()?;
+        Some((clock.on(year, month, day, None), text.len() - rest.0.len()))
+    }
 }
 
 /// Seconds that a named zone is ahead of UTC, where the name is not ambiguous
@@ -84,14 +95,7 @@ impl Rest<'_> {
 
     /// `Sep 12 00:00:00`, where a year may stand before or behind the clock.
     fn month_first(&mut self) -> Option<CivilTime> {
-        let month = self.month()?;
-        self.blanks()?;
-        let day = self.number(1, 2)? as u8;
-        self.blanks()?;
-        let mut year = self.year_ahead();
-        if year.is_some() {
-            self.blanks()?;
-        }
+        let (month, day, mut year) = self.month_day_year()?;
         let clock = self.clock()?;
         let mut offset = self.zone_before_year()?;
         if year.is_none() && matches!(self.0, [b' ', b'0'..=b'9', ..]) {
@@ -100,6 +104,19 @@ impl Rest<'_> {
             offset = offset.or(self.zone()?);
         }
         Some(clock.on(year, month, day, offset))
+    }
+
+    /// `Sep 12 ` or `Sep 12 2025 `.
+    fn month_day_year(&mut self) -> Option<(u8, u8, Option<i32>)> {
+        let month = self.month()?;
+        self.blanks()?;
+        let day = self.number(1, 2)? as u8;
+        self.blanks()?;
+        let year = self.year_ahead();
+        if year.is_some() {
+            self.blanks()?;
+        }
+        Some((month, day, year))
     }
 
     /// A weekday and what sets it apart, if there is one.
@@ -216,4 +233,25 @@ pub(super) fn fraction(text: &[u8]) -> Option<(u32, usize)> {
         nanos = nanos * 10 + u32::from(digit);
     }
     (length > 0).then_some((nanos, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syslog_times_need_no_year() {
+        for (text, found) in [
+            ("Mar  5 07:08:09 host", Some((None, 3, 5, 15))),
+            ("Mar 15 07:08:09 host", Some((None, 3, 15, 15))),
+            ("Mar 5 07:08:09 host", Some((None, 3, 5, 14))),
+            ("Mar 05 2023 07:08:09.5: x", Some((Some(2023), 3, 5, 22))),
+            ("Mar 05 07:08", None),
+            ("March 5 07:08:09", None),
+        ] {
+            let read = CivilTime::read_syslog(text.as_bytes());
+            let read = read.map(|(time, length)| (time.year, time.month, time.day, length));
+            assert_eq!(read, found, "{text}");
+        }
+    }
 }

@@ -133,6 +133,10 @@ impl Years {
                 .map_err(|_| RestoreError::Damaged("a year is out of range"))?;
             Ok(Dated { year, month: state.u8()?, instant: state.i64()? })
         })?;
+        // The run before has told which year it found first.
+        if self.last.is_some() {
+            self.guess = Guess::Told;
+        }
         Ok(())
     }
 }

@@ -1,18 +1,19 @@
 //! Access logs of Apache and nginx.
 
 mod head;
-mod request;
+pub(super) mod request;
 mod tail;
-mod time;
+pub(super) mod time;
 mod write;
 
 use std::ops::Range;
 
-use super::Mismatch;
 use super::cursor::{Cursor, Text, find_quote, integer, trim_end};
+use super::{Mismatch, spelling};
+use crate::time::Calendar;
 use head::Head;
 use tail::{Tail, end_of_word};
-use time::ClockReader;
+use time::{ClockReader, Time};
 
 /// Reads lines of an access log.
 ///
@@ -97,20 +98,27 @@ impl AccessParser {
     /// Appends the members of the line's record, without braces:
     /// `"timestamp":"2000-10-10T20:55:36.000Z","ip_address":"192.0.2.1",…`.
     ///
-    /// `text` is UTF-8, without its newline; blanks at its end are ignored.
+    /// `text` is UTF-8, without its newline; blanks at its end are ignored. The
+    /// calendar says what a time without a zone means, and how times are spelled
+    /// that are neither in the common log format nor in another that it knows.
     ///
     /// # Errors
     ///
     /// Returns the first mistake, read from left to right, and leaves `out` as
     /// it was.
     #[inline]
-    pub fn parse(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Mismatch> {
+    pub fn parse(
+        &mut self,
+        text: &[u8],
+        calendar: &mut Calendar,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Mismatch> {
         let text = trim_end(text);
         let opening = Opening::find(text)?;
         let line = Cursor::new(text);
         let head = Head::split(line.part(0..opening.head_end, opening.escaped))?;
-        let time = self.clock.read(&text[opening.time.clone()]);
-        let time = time.ok_or(Mismatch::bad_time(opening.time.start, A_TIME))?;
+        let time = self.time(&text[opening.time.clone()], calendar);
+        let time = time.ok_or_else(|| bad_time(opening.time.start, calendar))?;
         let mut cursor = line.at(opening.request);
         let body = Body::read(&mut cursor, self.combined_only)?;
         cursor.blanks();
@@ -118,9 +126,27 @@ impl AccessParser {
         write::record(&time, &head, &body, tail.as_ref(), out);
         Ok(())
     }
+
+    /// A short number in brackets is no time, unless a format says that it is.
+    #[inline]
+    fn time(&mut self, text: &[u8], calendar: &mut Calendar) -> Option<Time> {
+        if text.len() < SHORTEST_TIME && !calendar.has_format() {
+            return None;
+        }
+        self.clock.read(text, calendar)
+    }
 }
 
-const A_TIME: &str = "an existing time such as 10/Oct/2000:13:55:36 -0700";
+#[cold]
+fn bad_time(at: usize, calendar: &Calendar) -> Mismatch {
+    Mismatch::bad_time(at, if calendar.has_format() { spelling::GIVEN } else { A_TIME })
+}
+
+/// Length of `2000-10-10 13:55:36`.
+const SHORTEST_TIME: usize = 19;
+
+/// What was expected to be a time as servers write it.
+pub(super) const A_TIME: &str = "an existing time such as 10/Oct/2000:13:55:36 -0700";
 
 /// Where the parts up to the request lie: `head [time] "request…`.
 struct Opening {
@@ -234,7 +260,7 @@ fn number<'a>(
 /// A status as JSON. `000` is what nginx logs for a client that left before
 /// there was an answer, `-` what Apache and Traefik do; they stay apart.
 #[inline]
-fn status(word: &[u8]) -> Option<&[u8]> {
+pub(super) fn status(word: &[u8]) -> Option<&[u8]> {
     match word {
         [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] | b"0" => Some(word),
         [_, _, _] => integer(word),
@@ -245,7 +271,7 @@ fn status(word: &[u8]) -> Option<&[u8]> {
 
 /// A size as JSON. Counters that went over in 32 bits gave negative ones.
 #[inline]
-fn size(word: &[u8]) -> Option<&[u8]> {
+pub(super) fn size(word: &[u8]) -> Option<&[u8]> {
     match word {
         b"-" => Some(b"null"),
         [b'-', b'1'..=b'9', digits @ ..] if digits.len() < 18 => {

@@ -4,12 +4,12 @@ use crate::format::cursor::{Text, alphanumeric_and};
 
 /// A request line that could be split.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request<'a> {
+pub(in crate::format) struct Request<'a> {
     /// Never holds anything that JSON would escape.
-    pub(super) method: &'a [u8],
-    pub(super) url: Text<'a>,
+    pub(in crate::format) method: &'a [u8],
+    pub(in crate::format) url: Text<'a>,
     /// As `method`; `None` where the line ends with the URL.
-    pub(super) protocol: Option<&'a [u8]>,
+    pub(in crate::format) protocol: Option<&'a [u8]>,
 }
 
 /// Methods that are believed without a protocol behind the URL. HTTP/0.9 knows
@@ -25,7 +25,7 @@ const WELL_KNOWN: [&[u8]; 9] =
 /// `None` if there is no method (other bytes than RFC 9110 allows in it), no
 /// URL, or neither a protocol nor a well-known method.
 #[inline]
-pub(super) fn split(line: Text<'_>) -> Option<Request<'_>> {
+pub(in crate::format) fn split(line: Text<'_>) -> Option<Request<'_>> {
     let raw = line.raw;
     let method_end = raw.iter().position(|byte| !METHOD[usize::from(*byte)])?;
     if method_end == 0 || raw[method_end] != b' ' {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn record(parser: &mut AccessParser, line: &[u8]) -> Result<Value, Mismatch> {
     let mut out = b"{".to_vec();
-    let result = parser.parse(line, &mut out);
+    let result = parser.parse(line, &mut Calendar::default(), &mut out);
     if result.is_err() {
         assert_eq!(out, b"{", "an error leaves the output alone");
     }
@@ -24,7 +24,7 @@ const COMMON: &str = r#"192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/
 fn members_stand_in_their_order() {
     let line = format!(r#"example.com:80 {COMMON} "-" "a" "192.0.2.9" 0.005 0.004 x"#);
     let mut out = Vec::new();
-    AccessParser::nginx().parse(line.as_bytes(), &mut out).unwrap();
+    AccessParser::nginx().parse(line.as_bytes(), &mut Calendar::default(), &mut out).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         concat!(
@@ -194,6 +194,6 @@ proptest! {
 
     #[test]
     fn never_panics(line in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = AccessParser::auto().parse(&line, &mut Vec::new());
+        let _ = AccessParser::auto().parse(&line, &mut Calendar::default(), &mut Vec::new());
     }
 }

@@ -1,6 +1,6 @@
 //! The time of an access log, `10/Oct/2000:13:55:36 -0700`.
 
-use crate::time::Timestamp;
+use crate::time::{Calendar, Timestamp};
 
 /// Length of `10/Oct/2000:13:55:36 -0700`.
 pub(super) const CLF_LENGTH: usize = 26;
@@ -14,7 +14,7 @@ const PRINTED: usize = 24;
 /// off UTC, so most times are printed by putting their seconds into the last
 /// one.
 #[derive(Clone, Debug)]
-pub(super) struct ClockReader {
+pub(in crate::format) struct ClockReader {
     /// The minute as read: `10/Oct/2000:13:55` and ` -0700`.
     date: [u8; 17],
     zone: [u8; 6],
@@ -30,7 +30,7 @@ struct Minute {
 
 /// A time that has been read.
 #[derive(Clone, Debug)]
-pub(super) enum Time {
+pub(in crate::format) enum Time {
     /// As text, `2000-10-10T20:55:36.000Z`.
     Printed([u8; PRINTED]),
     /// One that is not in the common log format.
@@ -40,7 +40,7 @@ pub(super) enum Time {
 impl Time {
     /// Appends it as RFC 3339 in UTC, without quotes.
     #[inline]
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(in crate::format) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Printed(text) => out.extend_from_slice(text),
             Self::Other(time) => time.write(out),
@@ -49,18 +49,22 @@ impl Time {
 }
 
 impl ClockReader {
-    pub(super) const fn new() -> Self {
+    pub(in crate::format) const fn new() -> Self {
         Self { date: [0; 17], zone: [0; 6], minute: None }
     }
 
-    /// Reads a time in the common log format, or in RFC 3339; `None` if it is
-    /// none, such as 30 February.
+    /// Reads a time in the common log format, unless the calendar has a format
+    /// of its own, or in any other spelling that the calendar knows; `None` if
+    /// it is none, such as 30 February.
     #[inline]
-    pub(super) fn read(&mut self, text: &[u8]) -> Option<Time> {
-        match text.try_into().ok().and_then(|text| self.read_clf(text)) {
-            Some(time) => Some(time),
-            None => read_rfc3339(text).map(Time::Other),
+    pub(in crate::format) fn read(&mut self, text: &[u8], calendar: &mut Calendar) -> Option<Time> {
+        if !calendar.has_format()
+            && let Ok(text) = text.try_into()
+            && let Some(time) = self.read_clf(text)
+        {
+            return Some(time);
         }
+        calendar.read(text).map(Time::Other)
     }
 
     #[inline]
@@ -84,15 +88,6 @@ impl ClockReader {
             _ => None,
         }
     }
-}
-
-/// Reads an RFC 3339 time (nginx's `$time_iso8601`), which must have a zone.
-///
-/// Without one only the caller of the parser could say what it means.
-fn read_rfc3339(text: &[u8]) -> Option<Timestamp> {
-    let behind_seconds = text.get(19..)?;
-    let zoned = behind_seconds.iter().any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
-    Timestamp::parse(text).filter(|_| zoned)
 }
 
 /// The minute of a time in the common log format; its seconds are not read.
@@ -132,7 +127,7 @@ mod tests {
 
     fn read(reader: &mut ClockReader, text: &str) -> Option<String> {
         let mut printed = Vec::new();
-        reader.read(text.as_bytes())?.write(&mut printed);
+        reader.read(text.as_bytes(), &mut Calendar::default())?.write(&mut printed);
         Some(String::from_utf8(printed).unwrap())
     }
 
@@ -158,7 +153,7 @@ mod tests {
             ("10/Oct/2000:13:55:36 -07:0", None),
             ("10/Oct/2000:13:55:36 00000", None),
             ("10/Oct/2000:13:55:36 +2400", None),
-            ("10/Oct/2000 13:55:36 -0700", None),
+            ("10/Oct/2000 13:55:36 -0700", Some("2000-10-10T20:55:36.000Z")),
             ("01/Jan/0000:00:00:00 +0100", None),
         ] {
             assert_eq!(read(&mut reader, text).as_deref(), printed, "{text}");
@@ -166,16 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_needs_a_zone() {
-        for (text, accepted) in [
-            ("2024-03-05T07:08:09+00:00", true),
-            ("2024-03-05T07:08:09.5Z", true),
-            ("2024-03-05 07:08:09 -0700", true),
-            ("2024-03-05T07:08:09", false),
-            ("2024-04-31T07:08:09Z", false),
-            ("March 05, 2024T07:08:09 +0000", false),
+    fn other_spellings_are_the_calendars() {
+        let format = |format: &str| Some(format.parse().unwrap());
+        let clf = "10/Oct/2000:13:55:36 -0700";
+        let custom = "March 05, 2024T07:08:09 +0000";
+        for (text, format, accepted) in [
+            ("2024-03-05T07:08:09+00:00", None, true),
+            ("2024-03-05T07:08:09.5Z", None, true),
+            ("2024-03-05 07:08:09 -0700", None, true),
+            ("2024-03-05T07:08:09", None, true),
+            ("2024-04-31T07:08:09Z", None, false),
+            (custom, None, false),
+            (custom, format("%B %d, %YT%H:%M:%S %z"), true),
+            (clf, format("%B %d, %YT%H:%M:%S %z"), false),
+            (clf, format("%d/%b/%Y:%H:%M:%S %z"), true),
         ] {
-            assert_eq!(read_rfc3339(text.as_bytes()).is_some(), accepted, "{text}");
+            let mut calendar = Calendar::default().with_format(format);
+            let time = ClockReader::new().read(text.as_bytes(), &mut calendar);
+            assert_eq!(time.is_some(), accepted, "{text}");
         }
     }
 
