@@ -315,7 +315,7 @@ impl Args {
                 times,
             )))
         } else if let Some(peer) = &self.socket {
-            Some(Box::new(Connection::open(peer)?))
+            Some(Box::new(Connection::begin(peer)?))
         } else if let Some(address) = &self.listen {
             Some(Box::new(Listener::bind(address, self.io.max_line)?))
         } else if let Some(rate) = self.rate {

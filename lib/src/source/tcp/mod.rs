@@ -15,7 +15,8 @@ pub use address::{Address, ParseAddressError};
 pub use connection::Connection;
 pub use listener::Listener;
 
-/// Why there is no connection to read from.
+/// Why there is no connection to read from. The program prints it with its
+/// cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TcpError {
