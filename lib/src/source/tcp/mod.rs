@@ -4,7 +4,6 @@ mod address;
 mod connection;
 mod listener;
 mod peer;
-mod whole_lines;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
