@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, IoArgs, ReshapeArgs, Run, TimeArgs, UsageError};
+use clap::Parser;
+use highwater_core::cli::{
+    self, IoArgs, LineFormat as FormatName, ReshapeArgs, Run, TimeArgs, UsageError,
+};
 use highwater_core::format::{CsvParser, PatternParser};
 use highwater_core::stage::{Format, Parse};
 
@@ -69,32 +71,6 @@ fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatName {
-    /// JSON where a line begins with {, else an access log, error log, syslog or logfmt line
-    Auto,
-    /// JSON records; the time may be called timestamp, @timestamp, time, ts, t or date
-    Json,
-    /// Apache access logs: common, combined, `vhost_combined`
-    Apache,
-    /// Apache error logs, of 2.2 and 2.4
-    ApacheError,
-    /// nginx access logs: combined, and what is often added behind it
-    Nginx,
-    /// nginx error logs
-    NginxError,
-    /// key=value pairs; names as in json
-    Logfmt,
-    /// Syslog as in RFC 3164 (also without priority) and RFC 5424
-    Syslog,
-    /// Comma-separated values, a record a line; names as in json
-    Csv,
-    /// Lines that --pattern describes; names as in json
-    Regex,
-    /// Any text: a record {"word":…} for each word, without a time
-    Words,
-}
-
 impl Args {
     /// The format with what belongs to it.
     fn format(&self) -> Result<Format, UsageError> {
@@ -127,6 +103,9 @@ fn main() -> ExitCode {
         let mut parse = Parse::new(args.format()?)
             .with_times(args.times.calendar(), &args.times.options())
             .with_reshape(args.reshape.reshape()?);
-        Run::new("parse", &args.io).files(&args.files).drive(&mut parse)
+        Run::new("parse", &args.io)
+            .files(&args.files)
+            .beside(args.reshape.files())
+            .drive(&mut parse)
     })
 }
