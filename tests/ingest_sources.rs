@@ -79,6 +79,34 @@ fn a_signal_ends_a_connection_well() {
     assert_eq!(stop(live), (vec![], vec![]));
 }
 
+/// Whoever cannot be reached at once is not waited for beyond a signal.
+#[test]
+fn a_signal_ends_the_attempt_to_connect() {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    let busy = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&busy, &"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    listen(&busy, 0).unwrap();
+    let address = std::net::SocketAddr::try_from(getsockname(&busy).unwrap()).unwrap();
+    // Until its queue is full, after which the system answers nobody.
+    let mut queue = vec![];
+    while let Ok(peer) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        queue.push(peer);
+    }
+    let live = live(&["--socket", &address.to_string()]);
+    let begun = Instant::now();
+    while !catches_term(&live) {
+        assert!(begun.elapsed() < PATIENCE, "never took notice of signals");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(stop(live), (vec![], vec![]));
+}
+
+fn catches_term(live: &Live) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", live.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
+}
+
 #[test]
 fn who_is_not_there_is_named() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -203,7 +231,7 @@ fn rejects_name_the_peer_and_its_line() {
     assert_eq!(end, End::Code(1));
     assert!(messages[0].starts_with(&format!("ingest: {name}:2: reserved_key")), "{messages:?}");
     let reject: Value = serde_json::from_str(&fs::read_to_string(rejects).unwrap()).unwrap();
-    assert_eq!(reject["source"], serde_json::json!({"path": name, "line": 2}));
+    assert_eq!(reject["source"], serde_json::json!({"peer": name, "line": 2}));
 }
 
 #[test]

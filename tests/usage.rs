@@ -37,6 +37,33 @@ fn an_output_that_is_an_input_is_refused_and_left_alone() {
 }
 
 #[test]
+fn an_output_that_is_a_table_a_schema_or_a_query_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let table = path("table.csv", "service,team\nauth,identity\n");
+    let schema = path("schema", "user_id STRING");
+    let query = path("own.sql", "SELECT count(*) AS n FROM logs");
+    for flag in ["--rejects", "--stats"] {
+        let refused = |ran: support::Ran| {
+            assert!(ran.stderr.contains("is to be read"), "{ran}");
+        };
+        let args = ["--lookup", &table, "--on", "service", flag, &table];
+        refused(PARSE.run(&args, RECORD).exited(2));
+        refused(PARSE.run(&["--schema", &schema, flag, &schema], RECORD).exited(2));
+        refused(window(&["--query", &query, flag, &query], RECORD).exited(2));
+    }
+    let ran = window(&["--query", &query, "--late", &query], RECORD).exited(2);
+    assert!(ran.stderr.contains("is to be read"), "{ran}");
+    assert!(fs::read_to_string(&table).unwrap().starts_with("service"));
+    assert!(fs::read_to_string(&query).unwrap().starts_with("SELECT"));
+    assert_eq!(fs::read_to_string(&schema).unwrap(), "user_id STRING");
+}
+
+#[test]
 fn a_metrics_file_that_is_an_input_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.prom");

@@ -6,16 +6,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Args as Arguments, Parser, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args as Arguments, Parser};
 use highwater_core::checkpoint::{Directory, Positions, random_id};
-use highwater_core::cli::{self, IoArgs, Run, UsageError};
+use highwater_core::cli::{self, IoArgs, LineFormat, Run, UsageError};
 use highwater_core::format::TimeOptions;
 use highwater_core::line::{Framing, Multiline, Start};
 use highwater_core::source::{
     Address, Connection, EventTimes, FormatTimes, GrowingFiles, Listener, Merge, Pace, Rate,
     Source, expand_paths,
 };
-use highwater_core::stage::{Format, Ingest};
+use highwater_core::stage::Ingest;
 use highwater_core::stream::Origin;
 use highwater_core::time::{Calendar, TimeDelta, TimeFormat, Zone};
 use regex::bytes::Regex;
@@ -133,12 +133,14 @@ struct MergeArgs {
     /// The order within a file stays: lines without a time remain behind their predecessor, a line
     /// that is out of order counts at the greatest time before it. At equal times the files come
     /// in the order given. Every input has to end; merge live ones with `window --watermark-per`.
-    #[arg(long, conflicts_with_all = ["socket", "listen", "rate", "checkpoint"])]
+    /// With --checkpoint a later run goes on in the same order.
+    #[arg(long, conflicts_with_all = ["socket", "listen", "rate"])]
     merge_by_time: bool,
 
     /// What the lines are, to find their time
     #[arg(long, value_name = "FORMAT", default_value = "auto", requires = "merge_by_time")]
-    format: FormatName,
+    #[arg(value_parser = LineFormat::named())]
+    format: LineFormat,
 
     /// The field that holds the time, as in `parse`
     #[arg(long, value_name = "FIELD", requires = "merge_by_time")]
@@ -154,47 +156,13 @@ struct MergeArgs {
     tz: Zone,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatName {
-    /// Decided line by line
-    Auto,
-    /// JSON records
-    Json,
-    /// Apache access logs
-    Apache,
-    /// Apache error logs
-    ApacheError,
-    /// nginx access logs
-    Nginx,
-    /// nginx error logs
-    NginxError,
-    /// key=value pairs
-    Logfmt,
-    /// Syslog
-    Syslog,
-}
-
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Auto => Self::Auto,
-            FormatName::Json => Self::Json,
-            FormatName::Apache => Self::Apache,
-            FormatName::ApacheError => Self::ApacheError,
-            FormatName::Nginx => Self::Nginx,
-            FormatName::NginxError => Self::NginxError,
-            FormatName::Logfmt => Self::Logfmt,
-            FormatName::Syslog => Self::Syslog,
-        }
-    }
-}
-
 impl MergeArgs {
     fn times(&self) -> Option<Box<dyn EventTimes>> {
         let calendar =
             Calendar::default().with_zone(self.tz.clone()).with_format(self.time_format.clone());
         let options = TimeOptions { field: self.time_field.clone(), ..TimeOptions::default() };
-        let times = FormatTimes::new(self.format.into(), calendar, &options);
+        let format = self.format.by_name().unwrap_or_default();
+        let times = FormatTimes::new(format, calendar, &options);
         self.merge_by_time.then(|| Box::new(times) as _)
     }
 }
@@ -204,6 +172,10 @@ impl MergeArgs {
 #[command(next_help_heading = "Records of several lines")]
 struct MultilineArgs {
     /// Join lines that do not match to the record before, such as stack traces
+    ///
+    /// Lines of different files or peers are never joined. A record ends where the next one
+    /// begins, with its file (also with one that is renamed, emptied or deleted) or connection, or
+    /// after --multiline-wait. With --checkpoint, a record that had not ended is read again whole.
     ///
     /// Pretty-printed JSON becomes records of one line with '^\{'. No record grows longer than
     /// --max-line: a line that would make it so begins the next one, as does one past the cap on
@@ -282,50 +254,56 @@ impl Args {
                            --max-files-per-trigger and --checkpoint";
             return Err(UsageError(message.to_owned()));
         }
-        if self.multiline.start.is_some() && (goes_back || self.listen.is_some()) {
-            let message = "--multiline-start reads files, stdin or --socket to their ends, \
-                           without --follow, --max-files-per-trigger, --checkpoint and --listen";
-            return Err(UsageError(message.to_owned()));
-        }
         Ok(())
     }
 
     fn beginning(&self) -> anyhow::Result<Beginning> {
-        let files = || GrowingFiles::new(self.files.clone(), self.growing.pace(), self.io.max_line);
-        if let Some(path) = &self.checkpoint.checkpoint {
-            let directory = Arc::new(Directory::open(path)?);
-            let positions = Positions::new(Arc::clone(&directory));
-            let start = Start {
-                line: Some(directory.line.clone()),
-                run: Some(random_id()),
-                epoch: positions.newest()?,
-                pending: None,
-                stage: 0,
-            };
-            let files = files().with_positions(positions, self.checkpoint.fail_on_data_loss)?;
-            let interval = self.checkpoint.checkpoint_interval;
-            let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
-            return Ok((Some(Box::new(files)), Some(origin)));
-        }
-        let source: Option<Box<dyn Source>> = if let Some(times) = self.merge.times() {
-            Some(Box::new(Merge::new(
-                self.merged()?,
-                self.multiline.framing()?,
-                self.io.max_line,
-                times,
-            )))
+        let Some(path) = &self.checkpoint.checkpoint else {
+            return Ok((self.source()?, self.heartbeat.map(Origin::new)));
+        };
+        let directory = Arc::new(Directory::open(path)?);
+        let positions = Positions::new(Arc::clone(&directory));
+        let start = Start {
+            line: Some(directory.line.clone()),
+            run: Some(random_id()),
+            epoch: positions.newest()?,
+            pending: None,
+            stage: 0,
+        };
+        let fail_on_loss = self.checkpoint.fail_on_data_loss;
+        let source: Box<dyn Source> = match self.merge.times() {
+            Some(times) => Box::new(self.merge(times)?.with_positions(positions, fail_on_loss)?),
+            None => Box::new(self.growing_files()?.with_positions(positions, fail_on_loss)?),
+        };
+        let interval = self.checkpoint.checkpoint_interval;
+        Ok((Some(source), Some(Origin::with_checkpoint(start, interval, self.heartbeat))))
+    }
+
+    /// The source, if it is no plain reading of files or stdin.
+    fn source(&self) -> anyhow::Result<Option<Box<dyn Source>>> {
+        let max_line = self.io.max_line;
+        Ok(if let Some(times) = self.merge.times() {
+            Some(Box::new(self.merge(times)?))
         } else if let Some(peer) = &self.socket {
-            Some(Box::new(Connection::open(peer)?))
+            Some(Box::new(Connection::begin(peer)?))
         } else if let Some(address) = &self.listen {
-            Some(Box::new(Listener::bind(address, self.io.max_line)?))
+            Some(Box::new(Listener::bind(address, self.multiline.framing()?, max_line)?))
         } else if let Some(rate) = self.rate {
             Some(Box::new(Rate::new(rate)))
         } else if self.growing.pace() != Pace::Once {
-            Some(Box::new(files()))
+            Some(Box::new(self.growing_files()?))
         } else {
             None
-        };
-        Ok((source, self.heartbeat.map(Origin::new)))
+        })
+    }
+
+    fn growing_files(&self) -> Result<GrowingFiles, UsageError> {
+        let (pace, framing) = (self.growing.pace(), self.multiline.framing()?);
+        Ok(GrowingFiles::new(self.files.clone(), pace, framing, self.io.max_line))
+    }
+
+    fn merge(&self, times: Box<dyn EventTimes>) -> anyhow::Result<Merge> {
+        Ok(Merge::new(self.merged()?, self.multiline.framing()?, self.io.max_line, times))
     }
 
     /// The inputs to merge.

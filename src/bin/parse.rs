@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, IoArgs, ReshapeArgs, Run, TimeArgs, UsageError};
+use clap::Parser;
+use highwater_core::cli::{self, IoArgs, LineFormat, ReshapeArgs, Run, TimeArgs, UsageError};
 use highwater_core::format::{CsvParser, Dialect, LogFormatParser, PatternParser};
 use highwater_core::stage::{Format, Parse};
 
@@ -34,7 +34,7 @@ struct Args {
 
     /// What the lines are
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    format: FormatName,
+    format: LineFormat,
 
     /// Regular expression for --format regex; its named groups, as in `(?<level>[A-Z]+)`, are the
     /// fields
@@ -77,32 +77,6 @@ fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatName {
-    /// JSON where a line begins with {, else an access log, error log, syslog or logfmt line
-    Auto,
-    /// JSON records; the time may be called timestamp, @timestamp, time, ts, t or date
-    Json,
-    /// Apache access logs: common, combined, `vhost_combined`
-    Apache,
-    /// Apache error logs, of 2.2 and 2.4
-    ApacheError,
-    /// nginx access logs: combined, and what is often added behind it
-    Nginx,
-    /// nginx error logs
-    NginxError,
-    /// key=value pairs; names as in json
-    Logfmt,
-    /// Syslog as in RFC 3164 (also without priority) and RFC 5424
-    Syslog,
-    /// Comma-separated values, a record a line; names as in json
-    Csv,
-    /// Lines that --pattern describes; names as in json
-    Regex,
-    /// Any text: a record {"word":…} for each word, without a time
-    Words,
-}
-
 impl Args {
     /// The format with what belongs to it.
     fn format(&self) -> Result<Format, UsageError> {
@@ -110,34 +84,34 @@ impl Args {
             return Ok(Format::LogFormat(self.log_format(format)?));
         }
         Ok(match self.format {
-            FormatName::Auto => Format::Auto,
-            FormatName::Json => Format::Json,
-            FormatName::Apache => Format::Apache,
-            FormatName::ApacheError => Format::ApacheError,
-            FormatName::Nginx => Format::Nginx,
-            FormatName::NginxError => Format::NginxError,
-            FormatName::Logfmt => Format::Logfmt,
-            FormatName::Syslog => Format::Syslog,
-            FormatName::Csv => Format::Csv(match &self.columns {
+            LineFormat::Auto => Format::Auto,
+            LineFormat::Json => Format::Json,
+            LineFormat::Apache => Format::Apache,
+            LineFormat::ApacheError => Format::ApacheError,
+            LineFormat::Nginx => Format::Nginx,
+            LineFormat::NginxError => Format::NginxError,
+            LineFormat::Logfmt => Format::Logfmt,
+            LineFormat::Syslog => Format::Syslog,
+            LineFormat::Csv => Format::Csv(match &self.columns {
                 Some(columns) => CsvParser::with_columns(self.delimiter, columns)
                     .map_err(|error| UsageError(format!("--columns {columns:?}: {error}")))?,
                 None => CsvParser::with_header(self.delimiter),
             }),
-            FormatName::Regex => {
+            LineFormat::Regex => {
                 let pattern = self.pattern.as_deref().unwrap_or_default();
                 let parser = PatternParser::new(pattern);
                 Format::Regex(parser.map_err(|error| UsageError(format!("--pattern: {error}")))?)
             }
-            FormatName::Words => Format::Words,
+            LineFormat::Words => Format::Words,
         })
     }
 
     /// What reads lines by the server's own format.
     fn log_format(&self, format: &str) -> Result<LogFormatParser, UsageError> {
         let dialect = match self.format {
-            FormatName::Auto => None,
-            FormatName::Nginx => Some(Dialect::Nginx),
-            FormatName::Apache => Some(Dialect::Apache),
+            LineFormat::Auto => None,
+            LineFormat::Nginx => Some(Dialect::Nginx),
+            LineFormat::Apache => Some(Dialect::Apache),
             _ => {
                 let message = "--log-format describes an access log: it goes with --format nginx \
                                or apache, or without --format";
@@ -158,12 +132,12 @@ impl Args {
     fn check_time_field(&self) -> Result<(), UsageError> {
         let has_place = matches!(
             self.format,
-            FormatName::Apache
-                | FormatName::ApacheError
-                | FormatName::Nginx
-                | FormatName::NginxError
-                | FormatName::Syslog
-                | FormatName::Words
+            LineFormat::Apache
+                | LineFormat::ApacheError
+                | LineFormat::Nginx
+                | LineFormat::NginxError
+                | LineFormat::Syslog
+                | LineFormat::Words
         );
         if has_place && self.log_format.is_none() && self.times.options().field.is_some() {
             let message = "--time-field names a field of JSON, logfmt, CSV, --pattern or \
@@ -181,6 +155,9 @@ fn main() -> ExitCode {
         let mut parse = Parse::new(args.format()?)
             .with_times(args.times.calendar(), &args.times.options())
             .with_reshape(args.reshape.reshape()?);
-        Run::new("parse", &args.io).files(&args.files).drive(&mut parse)
+        Run::new("parse", &args.io)
+            .files(&args.files)
+            .beside(args.reshape.files())
+            .drive(&mut parse)
     })
 }

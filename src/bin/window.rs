@@ -240,6 +240,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         .with_time_named_by_query(names_time);
     Run::new("window", &args.io)
         .files(&args.input)
+        .beside(args.query.iter().filter(|query| is_query_file(query)).map(PathBuf::from))
         .late(args.late.as_deref())
         .format(format)
         .drive(&mut operator)

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::say;
 use super::signals::Signals;
 use crate::source::{self, Source, enlarge, is_pipe};
-use crate::stream::{Event, Input, Next, Operator, Output, StageError};
+use crate::stream::{Event, Input, Next, Operator, Output, Place, StageError};
 use crate::time::Timestamp;
 
 /// A stage that is no source goes on reading this long after it was told to
@@ -144,6 +144,10 @@ impl Input for Attended {
             say(self.report.stage(), &message);
         }
         next
+    }
+
+    fn next_held(&mut self) -> Option<Place> {
+        self.source.next_held()
     }
 
     fn poll(&mut self) -> io::Result<Event> {

@@ -4,6 +4,7 @@
 mod args;
 mod format;
 mod input;
+mod line_format;
 mod pace;
 mod progress;
 mod report;
@@ -23,6 +24,7 @@ use clap::error::ErrorKind;
 pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
+pub use line_format::LineFormat;
 pub use pace::Pacer;
 pub use reshape::ReshapeArgs;
 pub use run::Run;

@@ -75,6 +75,12 @@ const SCHEMAS: [(&str, &str); 2] = [
 ];
 
 impl ReshapeArgs {
+    /// The files that it is read from.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        // A schema's name is no file, or one that is not there.
+        self.lookup.iter().chain(&self.schema).cloned()
+    }
+
     /// What is to be done; `None` for nothing.
     ///
     /// # Errors

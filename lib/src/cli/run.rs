@@ -22,6 +22,8 @@ pub struct Run<'a> {
     stage: &'static str,
     io: &'a IoArgs,
     files: &'a [PathBuf],
+    /// Read beside them.
+    asides: Vec<PathBuf>,
     source: Option<Box<dyn Source>>,
     origin: Option<Origin>,
     framing: Framing,
@@ -39,6 +41,7 @@ impl<'a> Run<'a> {
             stage,
             io,
             files: &[],
+            asides: Vec::new(),
             source: None,
             origin: None,
             framing: Framing::Lines,
@@ -54,6 +57,14 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn files(mut self, files: &'a [PathBuf]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// Reads these files too, before or beside its input, such as tables and
+    /// queries: they must not be written to either.
+    #[must_use]
+    pub fn beside(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.asides.extend(files);
         self
     }
 
@@ -146,7 +157,7 @@ impl<'a> Run<'a> {
         let stdout = File::from(stdout.try_clone_to_owned().context("cannot use stdout")?);
         let side_files = [&self.io.rejects, &self.io.stats].map(Option::as_deref);
         for output in side_files.into_iter().chain([self.late, self.sink]).flatten() {
-            refuse_input(output, &paths)?;
+            refuse_input(output, paths.iter().chain(&self.asides))?;
         }
         let mut out = Output::new(self.format.sink(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
@@ -185,7 +196,10 @@ impl<'a> Run<'a> {
 }
 
 /// Refuses to write to a file that is to be read: creating it would empty it.
-fn refuse_input(output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+fn refuse_input<'a>(
+    output: &Path,
+    mut inputs: impl Iterator<Item = &'a PathBuf>,
+) -> anyhow::Result<()> {
     if output == Path::new("-") {
         return Ok(());
     }
@@ -193,7 +207,7 @@ fn refuse_input(output: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     let Some(output_identity) = identity(output).filter(|_| output.is_file()) else {
         return Ok(());
     };
-    let clash = inputs.iter().find(|input| identity(input) == Some(output_identity));
+    let clash = inputs.find(|input| identity(input) == Some(output_identity));
     match clash {
         Some(input) => Err(UsageError(format!(
             "{} is to be read and cannot be written to as well ({})",

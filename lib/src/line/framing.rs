@@ -62,27 +62,6 @@ impl Framing {
         }
     }
 
-    /// How many of the first bytes are records that no further line can belong
-    /// to. `bytes` begins where a record does, and `max_line` is the most bytes
-    /// that a record may have.
-    ///
-    /// A source that leaves a place to come back to it later gives out no more
-    /// than these, until the place has ended or has been silent for
-    /// [`wait`](Self::wait).
-    pub fn whole(&self, bytes: &[u8], max_line: usize) -> usize {
-        if matches!(self, Self::Lines) {
-            return memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
-        }
-        let mut whole = 0;
-        loop {
-            let mut extent = Extent::default();
-            if !self.extend(&bytes[whole..], false, max_line, &mut extent) {
-                return whole;
-            }
-            whole += extent.bytes;
-        }
-    }
-
     /// Follows the record at the start of `bytes` as far as it goes; true if it
     /// is whole. Otherwise it is to be called again with more bytes, `extent`
     /// being where it left off. `ended` says that there are no more.
@@ -194,31 +173,6 @@ fn drop_carriage_returns(record: &mut [u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn multiline(start: &str, max_lines: u64) -> Framing {
-        let start = Regex::new(start).unwrap();
-        Framing::Multiline(Multiline { start, max_lines, wait: Duration::from_secs(2) })
-    }
-
-    #[test]
-    fn whole_records() {
-        let framing = multiline("^[a-z]", 3);
-        for (bytes, lines, records) in [
-            ("", 0, 0),
-            ("a", 0, 0),
-            ("a\n", 2, 0),
-            ("a\nb", 2, 0),
-            ("a\nb\n", 4, 2),
-            ("a\n 1\nb\n 2", 7, 5),
-            // The cap on lines, reached by the fourth.
-            ("a\n 1\n 2\n 3\n", 11, 8),
-            // The cap on bytes, reached by a line that has no end yet.
-            ("a\n 1234567890123456789", 2, 2),
-        ] {
-            assert_eq!(Framing::Lines.whole(bytes.as_bytes(), 16), lines, "{bytes:?}");
-            assert_eq!(framing.whole(bytes.as_bytes(), 16), records, "{bytes:?}");
-        }
-    }
 
     #[test]
     fn lines_are_joined() {

@@ -93,6 +93,12 @@ impl LineReader {
         self.lines = lines;
     }
 
+    /// Forgets what has been read and not given out.
+    pub fn discard(&mut self) {
+        (self.start, self.whole, self.skipping) = (self.end, self.end, None);
+        self.extent = Extent::default();
+    }
+
     /// How long to wait for lines that may belong to a record that has been
     /// read; `None` if there is none.
     pub fn wait(&self) -> Option<Duration> {

@@ -1,7 +1,7 @@
 //! The content of a file: text as it is, gzip and zstd unpacked.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek as _};
+use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 
 /// Files are read in blocks of this size, so that decoders are fed well.
@@ -83,6 +83,28 @@ impl Content {
         }
         self.taken += count as u64;
         Ok(count)
+    }
+
+    /// Passes over the first bytes, which another run has read.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`read`](Self::read) does.
+    pub(crate) fn skip(&mut self, mut bytes: u64) -> io::Result<()> {
+        if !is_packed(&self.file)? {
+            self.sniffed = true;
+            self.taken = self.file.seek(SeekFrom::Start(bytes))?;
+            return Ok(());
+        }
+        let mut space = vec![0; BLOCK];
+        while bytes > 0 {
+            let wanted = space.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+            match self.read(&mut space[..wanted])? {
+                0 => return Ok(()),
+                count => bytes -= count as u64,
+            }
+        }
+        Ok(())
     }
 
     /// Reads just enough to tell compressed data from text: of text, no more

@@ -8,10 +8,12 @@
 mod content;
 mod files;
 mod follow;
+mod held;
 mod identity;
 mod merge;
 mod paths;
 mod rate;
+mod resume;
 mod tcp;
 
 use std::fmt;
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::stream::{Next, StageError};
+use crate::stream::{Next, Place, StageError};
 use crate::time::Timestamp;
 
 pub use files::Files;
@@ -54,12 +56,19 @@ pub trait Source: fmt::Debug {
 
     /// Reads from the present place; 0 is its end, or the end of what it has
     /// for now if the source will come back to it. A source that comes back
-    /// gives out whole lines only.
+    /// gives out whole records only.
     ///
     /// # Errors
     ///
     /// Fails if the system does.
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// The run has been told to stop, and reads no more: the next place with
+    /// whole lines that are there already and were held since more could have
+    /// belonged to their record. To be read as ever.
+    fn next_held(&mut self) -> Option<Place> {
+        None
+    }
 
     /// Whether a read would not wait though no descriptor may say so.
     fn is_ready(&self) -> bool {
@@ -110,8 +119,18 @@ pub struct Position {
     offset: u64,
     /// Lines before it.
     line: u64,
+    /// The greatest event time before it, where files are merged by time, in
+    /// microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<i64>,
     /// Whether nothing more was expected of it.
     is_done: bool,
+}
+
+impl Position {
+    fn at(&self) -> held::At {
+        held::At { offset: self.offset, line: self.line }
+    }
 }
 
 /// Whether a descriptor is a pipe or a socket: what another stage can be

@@ -51,6 +51,27 @@ pub(crate) fn present_paths(arguments: &[PathBuf]) -> anyhow::Result<Vec<PathBuf
     Ok(paths)
 }
 
+/// The first file beside `path`, in byte order of names, that `is_it`.
+pub(super) fn search_folder(
+    path: &Path,
+    is_it: impl Fn(&File) -> io::Result<bool>,
+) -> io::Result<Option<(PathBuf, File)>> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return Ok(None) };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    for path in paths {
+        let Ok(file) = File::open(&path) else { continue };
+        if is_it(&file)? {
+            return Ok(Some((path, file)));
+        }
+    }
+    Ok(None)
+}
+
 fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let shown = directory.display();
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))?;

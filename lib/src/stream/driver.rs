@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::ProcessingClock;
 use super::input::{Event, Input, Next};
-use super::{Operator, Origin, Output, StageError};
+use super::{Operator, Origin, Output, Place, StageError};
 use crate::line::{Control, Framing, LineReader, Reason};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -100,9 +100,7 @@ impl Driver<'_> {
         loop {
             match self.input.next()? {
                 Next::Place(place) => {
-                    self.reader.begin(place.offset, place.line);
-                    self.operator.on_place(&place);
-                    self.out.begin_source(place);
+                    self.begin_source(place);
                     if let Some(outcome) = self.read_source()? {
                         return Ok(outcome);
                     }
@@ -115,6 +113,12 @@ impl Driver<'_> {
                 Next::End => return self.end(),
             }
         }
+    }
+
+    fn begin_source(&mut self, place: Place) {
+        self.reader.begin(place.offset, place.line);
+        self.operator.on_place(&place);
+        self.out.begin_source(place);
     }
 
     /// Reads the present source to its end; the outcome if the run ends before.
@@ -130,18 +134,23 @@ impl Driver<'_> {
                 _ if self.out.is_done() => return self.end().map(Some),
                 _ => {}
             }
-            let input = &mut *self.input;
-            let read = self.reader.fill(|space| input.read(space));
-            let count = read.map_err(|source| {
-                let from = self.out.source().to_string();
-                StageError::Read { from, source }
-            })?;
-            self.out.stats.bytes_in += count as u64;
-            if count == 0 {
+            if self.read()? == 0 {
                 self.take_lines()?;
                 return if self.out.is_done() { self.end().map(Some) } else { Ok(None) };
             }
         }
+    }
+
+    /// Reads once; returns how many bytes.
+    fn read(&mut self) -> Result<usize, StageError> {
+        let input = &mut *self.input;
+        let read = self.reader.fill(|space| input.read(space));
+        let count = read.map_err(|source| {
+            let from = self.out.source().to_string();
+            StageError::Read { from, source }
+        })?;
+        self.out.stats.bytes_in += count as u64;
+        Ok(count)
     }
 
     /// The data have ended.
@@ -168,6 +177,7 @@ impl Driver<'_> {
             None => {
                 self.reader.release();
                 self.take_lines()?;
+                self.take_held()?;
                 self.end()
             }
             Some(origin) => {
@@ -176,6 +186,22 @@ impl Driver<'_> {
                 Ok(Outcome::Suspended)
             }
         }
+    }
+
+    /// Takes in the whole lines that sources hold back, since no more will
+    /// come. What was read of an unfinished line is no line.
+    fn take_held(&mut self) -> Result<(), StageError> {
+        while !self.out.is_done()
+            && let Some(place) = self.input.next_held()
+        {
+            self.reader.discard();
+            self.begin_source(place);
+            while self.read()? > 0 {
+                self.take_lines()?;
+            }
+            self.take_lines()?;
+        }
+        Ok(())
     }
 
     /// Waits until the source can be read, after flushing if that takes time.

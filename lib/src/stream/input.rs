@@ -86,6 +86,12 @@ pub trait Input {
     /// Fails if it cannot be opened.
     fn next(&mut self) -> Result<Next, StageError>;
 
+    /// The run has been told to stop: the next source with lines that are
+    /// there already, held since more could have belonged to their record.
+    fn next_held(&mut self) -> Option<Place> {
+        None
+    }
+
     /// Tells whether the present source can be read, without waiting.
     ///
     /// # Errors

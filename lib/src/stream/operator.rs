@@ -124,6 +124,9 @@ pub enum StageError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nothing to read from, for a reason that the source tells.
+    #[error(transparent)]
+    Source(Box<dyn std::error::Error + Send + Sync>),
     /// A line was rejected under `--strict`.
     #[error("{0} (--strict)")]
     Strict(String),

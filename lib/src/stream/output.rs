@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::input::Place;
+use super::input::{Place, PlaceKind};
 use super::stats::Stats;
 use super::{MaxRejects, StageError};
 use crate::line::{Line, Position, Reason, json};
@@ -273,7 +273,11 @@ impl Output {
             let row = rejects.buffer();
             row.extend_from_slice(b"{\"error\":");
             json::write_string(format!("{reason}: {detail}").as_bytes(), row);
-            row.extend_from_slice(b",\"source\":{\"path\":");
+            row.extend_from_slice(b",\"source\":{");
+            row.extend_from_slice(match self.place.kind {
+                PlaceKind::Peer => b"\"peer\":",
+                PlaceKind::Pipe | PlaceKind::File => b"\"path\":",
+            });
             json::write_string(self.place.name.as_bytes(), row);
             row.extend_from_slice(b",\"line\":");
             json::write_int(i128::from(self.line_number), row);

@@ -106,23 +106,25 @@ impl Timestamp {
         }
         let (day, in_day) = (self.micros.div_euclid(DAY), self.micros.rem_euclid(DAY));
         let date = CivilDate::from_days(day);
-        let (hour, minute) = (in_day / (60 * MINUTE), in_day / MINUTE % 60);
-        let (second, fraction) = (in_day / SECOND % 60, in_day % SECOND);
+        let (seconds, fraction) = ((in_day / SECOND) as u32, (in_day % SECOND) as u32);
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        let mut put = |at: usize, width: usize, mut number: u32| {
-            for place in (at..at + width).rev() {
-                text[place] = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        let mut put = |at: usize, number: u32| {
+            (text[at], text[at + 1]) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
         };
-        put(0, 4, date.year as u32);
-        put(5, 2, date.month.into());
-        put(8, 2, date.day.into());
-        put(11, 2, hour as u32);
-        put(14, 2, minute as u32);
-        put(17, 2, second as u32);
-        put(20, 6, fraction as u32);
-        put(26, 3, self.nanos.into());
+        let year = date.year as u32;
+        put(0, year / 100);
+        put(2, year % 100);
+        put(5, date.month.into());
+        put(8, date.day.into());
+        put(11, seconds / 3_600);
+        put(14, seconds / 60 % 60);
+        put(17, seconds % 60);
+        let nanos = fraction * 1_000 + u32::from(self.nanos);
+        put(21, nanos / 1_000_000 % 100);
+        put(23, nanos / 10_000 % 100);
+        put(25, nanos / 100 % 100);
+        put(27, nanos % 100);
+        text[20] = b'0' + (nanos / 100_000_000) as u8;
         let mut end = 29;
         while end > 23 && text[end - 1] == b'0' {
             end -= 1;

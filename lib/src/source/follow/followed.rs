@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::lines::Lines;
 use crate::source::content::{Content as Unpacked, is_packed};
+use crate::source::held::{At, Held};
 use crate::source::identity::{Content, Inode};
 use crate::source::{Position, modified};
 use crate::stream::{Place, PlaceKind};
-
-/// So much is read of a file at once.
-const CHUNK: usize = 256 * 1024;
 
 /// A file that is read again whenever it has grown.
 #[derive(Debug)]
@@ -23,11 +20,7 @@ pub(super) struct Followed {
     name: Arc<str>,
     reader: Reader,
     pub(super) inode: Inode,
-    /// Offset in the file of what has not been given out.
-    offset: u64,
-    /// Lines given out.
-    line: u64,
-    pub(super) lines: Lines,
+    pub(super) held: Held,
     /// What the file was like when it was last looked at.
     seen: Option<(u64, SystemTime)>,
     content: Content,
@@ -35,6 +28,8 @@ pub(super) struct Followed {
     pub(super) at_end: bool,
     /// When it was found to grow no more, once its path is another file's.
     pub(super) quiet_since: Option<Instant>,
+    /// Whether it has been emptied, so that only what is held remains of it.
+    pub(super) is_gone: bool,
 }
 
 #[derive(Debug)]
@@ -56,14 +51,17 @@ pub(super) enum Growth {
 }
 
 impl Followed {
-    /// A file that is read from `offset` on, which is behind its `line`th line.
-    pub(super) fn open(path: &Path, file: File, offset: u64, line: u64) -> io::Result<Self> {
+    /// A file that is read from where `held` begins.
+    pub(super) fn open(path: &Path, file: File, held: Held) -> io::Result<Self> {
         let metadata = file.metadata()?;
+        let At { offset, .. } = held.begin();
         let packed = is_packed(&file)?;
-        let content = if packed { Content::default() } else { Content::of(&file, offset)? };
+        // Packed files are known by their bytes as they are on disk.
+        let sampled = if packed { metadata.len() } else { offset };
+        let content = Content::of(&file, sampled)?;
         let reader = if packed {
             let mut unpacked = Unpacked::new(file);
-            skip(&mut unpacked, offset)?;
+            unpacked.skip(offset)?;
             Reader::Packed(unpacked)
         } else {
             (&file).seek(SeekFrom::Start(offset))?;
@@ -74,13 +72,12 @@ impl Followed {
             name: Arc::from(path.display().to_string()),
             reader,
             inode: Inode::of(&metadata),
-            offset,
-            line,
-            lines: Lines::default(),
+            held,
             seen: None,
             content,
             at_end: false,
             quiet_since: None,
+            is_gone: false,
         })
     }
 
@@ -91,35 +88,32 @@ impl Followed {
         }
     }
 
-    /// Where its whole lines come from.
+    /// Where the records come from that it has to give out.
     pub(super) fn place(&self) -> Place {
+        let At { offset, line } = self.held.begin();
         Place {
             name: Arc::clone(&self.name),
             kind: PlaceKind::File,
             modified: modified(self.file()),
-            line: self.line,
-            offset: self.offset,
+            line,
+            offset,
         }
-    }
-
-    /// Moves on behind the whole lines, which have been given out.
-    pub(super) fn clear_whole(&mut self) {
-        let (lines, bytes) = self.lines.clear_whole();
-        self.line += lines;
-        self.offset += bytes;
     }
 
     fn is_packed(&self) -> bool {
         matches!(self.reader, Reader::Packed(_))
     }
 
-    /// How far it has been read.
-    fn position(&self) -> u64 {
-        self.offset + self.lines.pending()
+    /// Whether it has ever been written to, as far as is known.
+    pub(super) fn is_begun(&self) -> bool {
+        self.held.read_to() > 0 || self.file().metadata().is_ok_and(|file| file.len() > 0)
     }
 
     /// Looks at the file, and says whether it is worth reading.
     fn look(&mut self) -> io::Result<Growth> {
+        if self.is_gone {
+            return Ok(Growth::None);
+        }
         let Reader::Plain(file) = &self.reader else {
             return Ok(if self.at_end { Growth::None } else { Growth::More });
         };
@@ -129,7 +123,7 @@ impl Followed {
         if is_same {
             return Ok(Growth::None);
         }
-        let position = self.position();
+        let position = self.held.read_to();
         if metadata.len() < position || !self.content.is_in(file)? {
             return Ok(Growth::Truncated);
         }
@@ -141,47 +135,55 @@ impl Followed {
         Ok(Growth::More)
     }
 
-    /// Reads on until there are whole lines, or nothing more.
-    pub(super) fn grow(&mut self, max_line: usize) -> io::Result<Growth> {
-        loop {
+    /// Reads on, by way of `space`, until there are whole records, or nothing
+    /// more.
+    pub(super) fn grow(&mut self, space: &mut [u8]) -> io::Result<Growth> {
+        while !self.held.take_whole() {
             match self.look()? {
-                Growth::More => self.fill(max_line)?,
+                Growth::More => self.fill(space)?,
                 growth => return Ok(growth),
             }
-            if self.lines.has_whole() {
-                return Ok(Growth::More);
-            }
         }
+        Ok(Growth::More)
     }
 
-    /// Reads once. To be called when there are no whole lines left.
-    fn fill(&mut self, max_line: usize) -> io::Result<()> {
-        let mut space = vec![0; CHUNK];
+    /// Reads once. To be called when there are no whole records left.
+    fn fill(&mut self, space: &mut [u8]) -> io::Result<()> {
         let count = match &mut self.reader {
-            Reader::Plain(file) => file.read(&mut space)?,
-            Reader::Packed(unpacked) => unpacked.read(&mut space)?,
+            Reader::Plain(file) => file.read(space)?,
+            Reader::Packed(unpacked) => unpacked.read(space)?,
         };
         self.at_end = count == 0;
-        self.lines.push(&space[..count], max_line);
+        self.held.push(&space[..count]);
         match &self.reader {
-            Reader::Plain(file) if count > 0 => {
-                self.content = Content::of(file, self.offset + self.lines.pending())?;
-            }
-            Reader::Packed(_) if count == 0 => self.lines.finish(),
+            Reader::Plain(file) if count > 0 => match Content::of(file, self.held.read_to()) {
+                Ok(content) => self.content = content,
+                // It has been emptied since. Looking at it will show that.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                Err(error) => return Err(error),
+            },
+            Reader::Packed(_) if count == 0 => self.held.end(),
             _ => {}
         }
         Ok(())
     }
 
+    /// The file was emptied, and what was written to it last is gone: what is
+    /// held ends here.
+    pub(super) fn end_held(&mut self) {
+        self.held.end();
+        (self.is_gone, self.at_end) = (true, true);
+    }
+
     /// Whether `other` begins with all that has been read of this file.
     pub(super) fn is_copied_in(&self, other: &File) -> io::Result<bool> {
-        Ok(other.metadata()?.len() >= self.position() && self.content.is_in(other)?)
+        Ok(other.metadata()?.len() >= self.held.read_to() && self.content.is_in(other)?)
     }
 
     /// Whether `other` holds nothing but what this file begins with.
     pub(super) fn begins_with(&self, other: &File) -> io::Result<bool> {
         let length = other.metadata()?.len();
-        if self.is_packed() || length > self.position() {
+        if self.is_packed() || length > self.held.read_to() {
             return Ok(false);
         }
         Content::of(other, length)?.is_in(self.file())
@@ -190,7 +192,7 @@ impl Followed {
     /// The file was copied and emptied: reads on in the copy, where its last
     /// lines are.
     pub(super) fn move_to(&mut self, path: &Path, copy: File) -> io::Result<()> {
-        (&copy).seek(SeekFrom::Start(self.position()))?;
+        (&copy).seek(SeekFrom::Start(self.held.read_to()))?;
         self.inode = Inode::of(&copy.metadata()?);
         path.clone_into(&mut self.path);
         self.reader = Reader::Plain(copy);
@@ -199,38 +201,23 @@ impl Followed {
         Ok(())
     }
 
-    /// Where a later run goes on: at `consumed`, which lies in the whole lines,
-    /// or before them.
-    pub(super) fn position_at(&self, consumed: Option<u64>) -> io::Result<Position> {
-        let offset = consumed.unwrap_or(self.offset);
-        let line = self.line + self.lines.count(offset - self.offset);
-        let content =
-            if self.is_packed() { Content::default() } else { Content::of(self.file(), offset)? };
-        Ok(Position {
+    /// Where a later run goes on: at `consumed`, which lies in what is being
+    /// given out, or behind what has been.
+    pub(super) fn position_at(&self, consumed: Option<u64>) -> Position {
+        let At { offset, line } = self.held.resume_at(consumed);
+        Position {
             path: self.path.clone(),
             inode: self.inode,
-            content,
+            content: self.content,
             offset,
             line,
+            time: None,
             is_done: false,
-        })
+        }
     }
 }
 
 /// Content changes show in the time of the last write, if not in the size.
 fn changed(metadata: &Metadata) -> SystemTime {
     metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// Passes over the first bytes of an unpacked file.
-fn skip(unpacked: &mut Unpacked, mut bytes: u64) -> io::Result<()> {
-    let mut space = vec![0; CHUNK];
-    while bytes > 0 {
-        let wanted = space.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
-        match unpacked.read(&mut space[..wanted])? {
-            0 => return Ok(()),
-            count => bytes -= count as u64,
-        }
-    }
-    Ok(())
 }

@@ -1,8 +1,6 @@
 //! Files that grow, and folders that fill.
 
 mod followed;
-mod lines;
-mod resume;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -10,13 +8,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::held::{At, Held};
 use super::identity::Inode;
-use super::paths::{expand_paths, present_paths};
+use super::paths::{expand_paths, present_paths, search_folder};
+use super::resume::Resumed;
 use super::{Position, Source};
 use crate::checkpoint::Positions;
-use crate::stream::{Next, StageError};
+use crate::line::Framing;
+use crate::stream::{Next, Place, StageError};
 use followed::{Followed, Growth};
 
+/// So much is read of a file at once.
+const CHUNK: usize = 256 * 1024;
 /// How often files are looked at for more.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often folders and patterns are looked at for new files, and paths for
@@ -42,28 +45,30 @@ pub enum Pace {
     },
 }
 
-/// Reads files by whole lines, remembering how far it has come in each.
+/// Reads files by whole records, remembering how far it has come in each.
 ///
 /// A file is its inode and its content, not its name: one that is renamed is
 /// read to its end before the one that has taken its place, one that is
 /// emptied is read again from the start, and where it was copied before
 /// (logrotate's `copytruncate`) the last lines are taken from the copy. The
 /// unfinished last line of a file waits for its newline, or for the file to be
-/// given up.
+/// given up. A record of several lines also ends once another file has its path
+/// and has been written to, or when nothing more has come for as long as the
+/// framing waits.
 #[derive(Debug)]
 pub struct GrowingFiles {
     arguments: Vec<PathBuf>,
     pace: Pace,
+    framing: Framing,
     max_line: usize,
+    chunk: Box<[u8]>,
     /// Files that are open, in the order they were found.
     open: Vec<Followed>,
     /// Files not yet opened.
     queue: VecDeque<PathBuf>,
     /// Files that are not read any more, so that they are known again.
     done: Vec<Position>,
-    /// Where an earlier run stopped, of files not yet come upon.
-    resumed: Vec<Position>,
-    fail_on_loss: bool,
+    resumed: Resumed,
     /// The open file whose lines are being given out.
     present: Option<usize>,
     /// The open file whose turn it is.
@@ -78,17 +83,19 @@ pub struct GrowingFiles {
 impl GrowingFiles {
     /// Reads these files, the files in these folders, and those that match
     /// these patterns, in byte order of names. Under [`Pace::Once`] they must
-    /// be there.
-    pub fn new(arguments: Vec<PathBuf>, pace: Pace, max_line: usize) -> Self {
+    /// be there. Of a line longer than `max_line` no more is given out than what
+    /// shows that it is.
+    pub fn new(arguments: Vec<PathBuf>, pace: Pace, framing: Framing, max_line: usize) -> Self {
         Self {
             arguments,
             pace,
+            framing,
             max_line,
+            chunk: vec![0; CHUNK].into(),
             open: Vec::new(),
             queue: VecDeque::new(),
             done: Vec::new(),
-            resumed: Vec::new(),
-            fail_on_loss: true,
+            resumed: Resumed::default(),
             present: None,
             turn: 0,
             look_due: None,
@@ -110,8 +117,7 @@ impl GrowingFiles {
         store: Positions,
         fail_on_loss: bool,
     ) -> Result<Self, StageError> {
-        self.resumed = store.load()?.unwrap_or_default();
-        self.fail_on_loss = fail_on_loss;
+        self.resumed = Resumed::new(store.load()?.unwrap_or_default(), fail_on_loss);
         self.store = Some(store);
         Ok(self)
     }
@@ -122,7 +128,7 @@ impl GrowingFiles {
         let first = self.list_due.is_none();
         self.list_due = Some(now + if self.pace == Pace::Follow { LIST } else { self.pause() });
         if first {
-            self.resume()?;
+            self.queue.extend(self.resumed.seek(&mut self.messages)?);
         } else if self.pace == Pace::Once {
             return Ok(());
         }
@@ -209,14 +215,23 @@ impl GrowingFiles {
                 }
                 opened => opened.map_err(read)?,
             };
-            let (offset, line) = self.begin_of(&file).map_err(read)?;
-            self.open.push(Followed::open(&path, file, offset, line).map_err(read)?);
+            let resumed = self.resumed.take(&path, &file).map_err(read)?;
+            let held = self.held(resumed.as_ref().map_or(At::default(), Position::at));
+            let mut file = Followed::open(&path, file, held).map_err(read)?;
+            // One that was rotated since comes before the one that has its path.
+            file.path = resumed.map_or(path, |position| position.path);
+            self.open.push(file);
         }
         Ok(())
     }
 
-    /// An open file that has whole lines to give out, if any has.
-    fn next_with_lines(&mut self, now: Instant) -> Result<Option<usize>, StageError> {
+    /// Space for what is read of a file behind `begin`.
+    fn held(&self, begin: At) -> Held {
+        Held::new(self.framing.clone(), self.max_line, begin)
+    }
+
+    /// An open file that has records to give out, if any has.
+    fn next_with_records(&mut self, now: Instant) -> Result<Option<usize>, StageError> {
         let mut tried = 0;
         while tried < self.open.len() {
             let index = (self.turn + tried) % self.open.len();
@@ -226,7 +241,7 @@ impl GrowingFiles {
             }
             let file = &mut self.open[index];
             let name = file.path.display().to_string();
-            let growth = file.grow(self.max_line);
+            let growth = file.grow(&mut self.chunk);
             match growth.map_err(|source| StageError::Read { from: name, source })? {
                 Growth::Truncated => {
                     self.emptied(index)?;
@@ -238,14 +253,16 @@ impl GrowingFiles {
                 }
                 Growth::None if self.is_given_up(index, now) => {
                     let file = &mut self.open[index];
-                    if file.lines.has_unfinished() {
-                        file.lines.finish();
+                    file.held.end();
+                    if file.held.take_whole() {
                         return Ok(Some(index));
                     }
-                    let file = self.open.remove(index);
-                    self.done.push(Position { is_done: true, ..position(&file, None)? });
-                    self.open_next()?;
+                    self.give_up(index)?;
                     (self.turn, tried) = (0, 0);
+                }
+                Growth::None if self.waits_no_longer(index, now) => {
+                    self.open[index].held.release();
+                    return Ok(Some(index));
                 }
                 Growth::None => {}
             }
@@ -254,10 +271,14 @@ impl GrowingFiles {
     }
 
     /// Whether those that had a file's path before it have been read to their
-    /// ends.
+    /// ends, and given out.
     fn has_turn(&self, index: usize) -> bool {
         let path = &self.open[index].path;
-        self.open[..index].iter().all(|file| file.at_end || file.path != *path)
+        let is_over = |file: &Followed| {
+            let is_left = file.is_gone && file.held.has_rest();
+            file.at_end && !file.held.is_waiting() && !is_left
+        };
+        self.open[..index].iter().all(|file| is_over(file) || file.path != *path)
     }
 
     /// Whether nothing more can be expected of a file that has been read to its
@@ -265,7 +286,26 @@ impl GrowingFiles {
     fn is_given_up(&self, index: usize, now: Instant) -> bool {
         let file = &self.open[index];
         let is_quiet = file.quiet_since.is_some_and(|since| now - since >= QUIET);
-        self.pace != Pace::Follow || is_quiet
+        self.pace != Pace::Follow || file.is_gone || is_quiet
+    }
+
+    /// Whether the record that a file ends with is given out though more lines
+    /// could follow: none have come, or they go to another file now.
+    fn waits_no_longer(&self, index: usize, now: Instant) -> bool {
+        let file = &self.open[index];
+        let is_next = |other: &Followed| other.path == file.path && other.is_begun();
+        file.held.is_waiting()
+            && (file.held.due().is_some_and(|due| due <= now)
+                || self.open[index + 1..].iter().any(is_next))
+    }
+
+    /// Closes a file that has been read to its end.
+    fn give_up(&mut self, index: usize) -> Result<(), StageError> {
+        let file = self.open.remove(index);
+        if !file.is_gone {
+            self.done.push(Position { is_done: true, ..file.position_at(None) });
+        }
+        self.open_next()
     }
 
     /// A file was emptied: reads on in its copy if there is one, and then from
@@ -286,10 +326,11 @@ impl GrowingFiles {
                  read",
                 path.display()
             ));
-            self.open.remove(index);
+            file.end_held();
         }
         if let Ok(file) = File::open(&path) {
-            self.open.push(Followed::open(&path, file, 0, 0).map_err(read)?);
+            let held = self.held(At::default());
+            self.open.push(Followed::open(&path, file, held).map_err(read)?);
         }
         Ok(())
     }
@@ -298,7 +339,7 @@ impl GrowingFiles {
 impl Source for GrowingFiles {
     fn next(&mut self) -> Result<Next, StageError> {
         if let Some(index) = self.present.take() {
-            self.open[index].clear_whole();
+            self.open[index].held.forget_given();
             self.turn = index + 1;
         }
         let now = Instant::now();
@@ -306,7 +347,7 @@ impl Source for GrowingFiles {
             self.list(now)?;
             self.open_next()?;
         }
-        self.present = self.next_with_lines(now)?;
+        self.present = self.next_with_records(now)?;
         if let Some(index) = self.present {
             return Ok(Next::Place(self.open[index].place()));
         }
@@ -318,9 +359,23 @@ impl Source for GrowingFiles {
         Ok(Next::Pending)
     }
 
+    fn next_held(&mut self) -> Option<Place> {
+        if let Some(index) = self.present.take() {
+            if self.open[index].held.has_taken() {
+                // What is held stands behind lines that nobody will read.
+                self.open.remove(index);
+            } else {
+                self.open[index].held.forget_given();
+            }
+        }
+        let index = self.open.iter_mut().position(|file| file.held.release())?;
+        self.present = Some(index);
+        Some(self.open[index].place())
+    }
+
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let Some(index) = self.present else { return Ok(0) };
-        let count = self.open[index].lines.read(space);
+        let count = self.open[index].held.give(space);
         self.taken += count as u64;
         Ok(count)
     }
@@ -343,12 +398,12 @@ impl Source for GrowingFiles {
 
     fn save(&mut self, epoch: u64, consumed: u64) -> Result<(), StageError> {
         let mut positions = self.done.clone();
-        for (index, file) in self.open.iter().enumerate() {
+        for (index, file) in self.open.iter().enumerate().filter(|(_, file)| !file.is_gone) {
             let is_present = self.present == Some(index);
-            positions.push(position(file, is_present.then_some(consumed))?);
+            positions.push(file.position_at(is_present.then_some(consumed)));
         }
         // What is still to be come upon is still to be gone on with.
-        positions.extend(self.resumed.iter().cloned());
+        positions.extend(self.resumed.rest().iter().cloned());
         match &mut self.store {
             Some(store) => store.save(epoch, &positions),
             None => Ok(()),
@@ -356,39 +411,11 @@ impl Source for GrowingFiles {
     }
 }
 
-/// Where a later run goes on in a file: at `consumed`, or behind what has been
-/// given out.
-fn position(file: &Followed, consumed: Option<u64>) -> Result<Position, StageError> {
-    file.position_at(consumed)
-        .map_err(|source| StageError::Read { from: file.path.display().to_string(), source })
-}
-
 /// The file in the same folder that holds what was read of an emptied one.
 fn find_copy(file: &Followed) -> io::Result<Option<(PathBuf, File)>> {
     search_folder(&file.path, |other| {
         Ok(Inode::of(&other.metadata()?) != file.inode && file.is_copied_in(other)?)
     })
-}
-
-/// The first file beside `path`, in byte order of names, that `is_it`.
-fn search_folder(
-    path: &Path,
-    is_it: impl Fn(&File) -> io::Result<bool>,
-) -> io::Result<Option<(PathBuf, File)>> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return Ok(None) };
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.is_file())
-        .collect();
-    paths.sort();
-    for path in paths {
-        let Ok(file) = File::open(&path) else { continue };
-        if is_it(&file)? {
-            return Ok(Some((path, file)));
-        }
-    }
-    Ok(None)
 }
 
 /// Whether a name is another with something behind it, as rotated files are

@@ -9,7 +9,10 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 
+use super::held::{At, Held};
+use super::resume::Resumed;
 use super::{Source, files};
+use crate::checkpoint::Positions;
 use crate::line::Framing;
 use crate::stream::{Next, StageError};
 use crate::time::Timestamp;
@@ -29,6 +32,10 @@ pub use times::{EventTimes, FormatTimes};
 /// The records that come from one file before it is another's turn are one
 /// [`Place`](crate::stream::Place), so that each keeps its file, line and
 /// offset.
+///
+/// What comes out is a function of the places and times that the lanes have
+/// come to. So these are all that a checkpoint holds, and records come in the
+/// same order after it.
 #[derive(Debug)]
 pub struct Merge {
     /// Files not yet opened: all of them, before the first record.
@@ -43,7 +50,11 @@ pub struct Merge {
     waiting: Option<usize>,
     /// The lane whose records are being given out.
     turn: Option<usize>,
+    space: Vec<u8>,
     taken: u64,
+    resumed: Resumed,
+    store: Option<Positions>,
+    messages: Vec<String>,
 }
 
 /// What a record is, and its time.
@@ -52,6 +63,13 @@ struct Rules {
     framing: Framing,
     max_line: usize,
     times: Box<dyn EventTimes>,
+}
+
+impl Rules {
+    /// Space for what is read of a file behind `begin`.
+    fn held(&self, begin: At) -> Held {
+        Held::new(self.framing.clone(), self.max_line, begin)
+    }
 }
 
 impl Merge {
@@ -72,14 +90,45 @@ impl Merge {
             unknown: Vec::new(),
             waiting: None,
             turn: None,
+            space: Vec::new(),
             taken: 0,
+            resumed: Resumed::default(),
+            store: None,
+            messages: Vec::new(),
         }
     }
 
+    /// Goes on where `store` says, and keeps positions there. What cannot be
+    /// found again is an error, or only a message without `fail_on_loss`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the positions cannot be read.
+    pub fn with_positions(
+        mut self,
+        store: Positions,
+        fail_on_loss: bool,
+    ) -> Result<Self, StageError> {
+        self.resumed = Resumed::new(store.load()?.unwrap_or_default(), fail_on_loss);
+        self.store = Some(store);
+        Ok(self)
+    }
+
     fn open(&mut self) -> Result<(), StageError> {
-        for path in std::mem::take(&mut self.paths) {
+        let mut moved = self.resumed.seek(&mut self.messages)?;
+        moved.retain(|path| !self.paths.contains(path));
+        for path in moved.into_iter().chain(std::mem::take(&mut self.paths)) {
             let (file, place) = files::open(&path)?;
-            self.lanes.push(Lane::new(file, place));
+            let read = |source| StageError::Read { from: place.name.to_string(), source };
+            let position = match self.store {
+                Some(_) => self.resumed.take(&path, &file).map_err(read)?,
+                None => None,
+            };
+            let mut lane = Lane::new(path, file, place, &self.rules);
+            if let Some(position) = position {
+                lane.resume(&position, &self.rules)?;
+            }
+            self.lanes.push(lane);
         }
         self.unknown = (0..self.lanes.len()).collect();
         Ok(())
@@ -106,10 +155,9 @@ impl Merge {
     /// the next one of any other lane.
     fn take_turn(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
+        lane.begin_turn();
         loop {
-            if !lane.take() {
-                return self.unknown.push(index);
-            }
+            lane.take();
             match lane.head(&mut self.rules) {
                 Head::Record(time) => {
                     let own = Reverse((time, index));
@@ -129,17 +177,17 @@ impl Source for Merge {
         if !self.paths.is_empty() {
             self.open()?;
         }
+        self.turn = None;
         if let Some(index) = self.waiting.take() {
-            self.taken += self.lanes[index].fill()?;
+            self.taken += self.lanes[index].fill(&mut self.space)?;
         }
         if !self.find_heads() {
             return Ok(Next::Pending);
         }
         let Some(Reverse((_, index))) = self.heads.pop() else { return Ok(Next::End) };
-        let place = self.lanes[index].place().clone();
         self.take_turn(index);
         self.turn = Some(index);
-        Ok(Next::Place(place))
+        Ok(Next::Place(self.lanes[index].place()))
     }
 
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
@@ -160,6 +208,23 @@ impl Source for Merge {
 
     fn total(&self) -> Option<u64> {
         self.paths.iter().map(|path| files::size(path)).sum()
+    }
+
+    fn messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
+    }
+
+    fn save(&mut self, epoch: u64, consumed: u64) -> Result<(), StageError> {
+        let mut positions = Vec::with_capacity(self.lanes.len());
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let is_present = self.turn == Some(index);
+            positions.push(lane.position(is_present.then_some(consumed))?);
+        }
+        positions.extend(self.resumed.rest().iter().cloned());
+        match &mut self.store {
+            Some(store) => store.save(epoch, &positions),
+            None => Ok(()),
+        }
     }
 }
 

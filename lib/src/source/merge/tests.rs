@@ -1,7 +1,8 @@
 //! The merge, against a stable sort of the lines.
 
 use super::*;
-use crate::line::Line;
+use crate::line::{Line, LineReader};
+use crate::source::Position;
 use crate::stream::{Event, Input, Operator, Options, Output, Place, drive};
 use proptest::prelude::*;
 use std::io::Write as _;
@@ -71,7 +72,7 @@ fn merge(files: &[Vec<u8>], framing: &Framing, max_line: usize, sizes: Vec<usize
         file.write_all(content).unwrap();
         io::Seek::rewind(&mut file).unwrap();
         let place = Place::new(&index.to_string(), crate::stream::PlaceKind::File);
-        merge.lanes.push(Lane::new(file, place));
+        merge.lanes.push(Lane::new(PathBuf::new(), file, place, &merge.rules));
         merge.unknown.push(index);
     }
     let mut out = Output::in_memory();
@@ -124,6 +125,103 @@ proptest! {
             merge(&contents, &Framing::Lines, 100_000, sizes),
             sorted(&files, end)
         );
+    }
+}
+
+/// Reads `merge` until so many records have come; them, and where another run
+/// goes on, which is looked for between turns if it is `at_rest`.
+fn part(
+    merge: &mut Merge,
+    sizes: &[usize],
+    (count, at_rest): (usize, bool),
+) -> (Vec<String>, Vec<Position>) {
+    let mut reader = LineReader::new(merge.rules.framing.clone(), merge.rules.max_line);
+    let (mut told, mut sizes) = (Vec::new(), sizes.iter().cycle());
+    let positions = |merge: &Merge, consumed: u64| {
+        let lanes = merge.lanes.iter().enumerate();
+        let consumed = |index| (merge.turn == Some(index)).then_some(consumed);
+        lanes.map(|(index, lane)| lane.position(consumed(index)).unwrap()).collect()
+    };
+    loop {
+        match merge.next().unwrap() {
+            Next::End => return (told, Vec::new()),
+            Next::Pending if told.len() >= count => {
+                let positions = positions(merge, reader.consumed());
+                return (told, positions);
+            }
+            Next::Pending => {}
+            Next::Place(place) => {
+                reader.begin(place.offset, place.line);
+                let mut is_over = false;
+                while !is_over {
+                    let size = *sizes.next().unwrap();
+                    let read = |space: &mut [u8]| {
+                        let size = size.min(space.len());
+                        merge.read(&mut space[..size])
+                    };
+                    is_over = reader.fill(read).unwrap() == 0;
+                    while let Some((at, line)) = reader.next_line() {
+                        let (name, text) = (&place.name, line.bytes.escape_ascii());
+                        told.push(format!("{name}:{}:{}:{text}", at.line, at.offset));
+                        if told.len() == count && !at_rest {
+                            let positions = positions(merge, reader.consumed());
+                            return (told, positions);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn goes_on_as_if_it_had_never_stopped(
+        files in proptest::collection::vec(proptest::collection::vec(line(), 0..12), 1..6),
+        sizes in proptest::collection::vec(1_usize..100_000, 1..4),
+        counts in proptest::collection::vec((1_usize..12, any::<bool>()), 1..6),
+        max_lines in 0_u64..4,
+    ) {
+        let framing = match max_lines {
+            0 => Framing::Lines,
+            max_lines => Framing::Multiline(crate::line::Multiline {
+                start: regex::bytes::Regex::new("^[0-9]").unwrap(),
+                max_lines,
+                wait: Duration::ZERO,
+            }),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = |index: usize| folder.path().join(index.to_string());
+        for (index, lines) in files.iter().enumerate() {
+            std::fs::write(path(index), lines.join("\n")).unwrap();
+        }
+        let begin = |positions: &[Position]| {
+            let mut merge = Merge::new(Vec::new(), framing.clone(), 200_000, Box::new(Numbers));
+            for index in 0..files.len() {
+                let file = std::fs::File::open(path(index)).unwrap();
+                let place = Place::new(&index.to_string(), crate::stream::PlaceKind::File);
+                let mut lane = Lane::new(path(index), file, place, &merge.rules);
+                if let Some(position) = positions.get(index) {
+                    lane.resume(position, &merge.rules).unwrap();
+                }
+                merge.lanes.push(lane);
+                merge.unknown.push(index);
+            }
+            merge
+        };
+        let whole = part(&mut begin(&[]), &sizes, (usize::MAX, false)).0;
+        let (mut told, mut positions) = (Vec::new(), Vec::new());
+        for count in counts.into_iter().chain([(usize::MAX, false)]) {
+            let (more, stopped) = part(&mut begin(&positions), &sizes, count);
+            told.extend(more);
+            positions = stopped;
+            if positions.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(told, whole);
     }
 }
 

@@ -10,8 +10,10 @@ use rustix::io::Errno;
 
 use super::peer::Peer;
 use super::{Address, TcpError};
+use crate::line::Framing;
 use crate::source::Source;
-use crate::stream::{Next, StageError};
+use crate::source::held::{At, Held};
+use crate::stream::{Next, Place, StageError};
 
 /// What one peer may bring in one turn.
 const TURN: usize = 256 * 1024;
@@ -21,11 +23,12 @@ const ADMITTED: usize = 64;
 /// A system that has no room for another connection is asked again after this.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Reads lines from all peers that connect.
+/// Reads records from all peers that connect.
 ///
-/// Peers take turns: each hands on the whole lines of what it has sent, at
+/// Peers take turns: each hands on the whole records of what it has sent, at
 /// most 256 KiB at a time, so none waits for another one's end. Lines of
-/// different peers never mix. It has no end of its own.
+/// different peers never mix, nor do they make a record. It has no end of its
+/// own.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -34,6 +37,7 @@ pub struct Listener {
     /// The peer whose turn it is.
     current: Option<Peer>,
     chunk: Box<[u8]>,
+    framing: Framing,
     max_line: usize,
     taken: u64,
     /// When to let in peers again, after the system had no room for one.
@@ -46,12 +50,13 @@ impl Listener {
     /// Waits for peers at an address; port 0 is any that is free. Which it is,
     /// is the first of its [messages](Source::messages).
     ///
-    /// What a peer sends that has no end is not kept beyond `max_line` bytes.
+    /// What each sends is cut into records by `framing`; what has no end is not
+    /// kept beyond `max_line` bytes.
     ///
     /// # Errors
     ///
     /// Fails if the address is not ours or in use.
-    pub fn bind(on: &Address, max_line: usize) -> Result<Self, TcpError> {
+    pub fn bind(on: &Address, framing: Framing, max_line: usize) -> Result<Self, TcpError> {
         let failed = |source| TcpError::Listen { on: on.clone(), source };
         let socket = TcpListener::bind(on.as_str()).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
@@ -61,6 +66,7 @@ impl Listener {
             peers: VecDeque::new(),
             current: None,
             chunk: vec![0; TURN].into(),
+            framing,
             max_line,
             taken: 0,
             retry: None,
@@ -78,7 +84,8 @@ impl Listener {
         for _ in 0..ADMITTED {
             match self.socket.accept() {
                 Ok((stream, address)) => {
-                    self.peers.extend(Peer::new(stream, address, self.max_line));
+                    let held = Held::new(self.framing.clone(), self.max_line, At::default());
+                    self.peers.extend(Peer::new(stream, address, held));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_lack_of_room(&error) => return self.wait_for_room(),
@@ -110,12 +117,14 @@ fn is_lack_of_room(error: &io::Error) -> bool {
 
 impl Source for Listener {
     fn next(&mut self) -> Result<Next, StageError> {
-        self.peers.extend(self.current.take().filter(Peer::is_open));
+        if let Some(mut peer) = self.current.take().filter(Peer::is_open) {
+            peer.held.forget_given();
+            self.peers.push_back(peer);
+        }
         self.admit();
         for _ in 0..self.peers.len() {
             let Some(mut peer) = self.peers.pop_front() else { break };
-            self.taken += peer.receive(&mut self.chunk) as u64;
-            if peer.has_lines() {
+            if peer.has_records(&mut self.chunk, &mut self.taken) {
                 let place = peer.place();
                 self.current = Some(peer);
                 return Ok(Next::Place(place));
@@ -128,11 +137,21 @@ impl Source for Listener {
     }
 
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        self.current.as_mut().map_or(Ok(0), |peer| peer.give(space))
+        Ok(self.current.as_mut().map_or(0, |peer| peer.held.give(space)))
+    }
+
+    fn next_held(&mut self) -> Option<Place> {
+        if let Some(mut peer) = self.current.take().filter(|peer| !peer.held.has_taken()) {
+            peer.held.forget_given();
+            self.peers.push_front(peer);
+        }
+        let index = self.peers.iter_mut().position(|peer| peer.held.release())?;
+        self.current = self.peers.remove(index);
+        self.current.as_ref().map(Peer::place)
     }
 
     fn is_ready(&self) -> bool {
-        self.current.as_ref().is_some_and(Peer::has_lines)
+        self.current.as_ref().is_some_and(|peer| peer.held.has_taken())
     }
 
     fn descriptors<'a>(&'a self, into: &mut Vec<BorrowedFd<'a>>) {
@@ -143,7 +162,8 @@ impl Source for Listener {
     }
 
     fn looks_at(&self) -> Option<Instant> {
-        self.retry
+        let due = self.peers.iter().chain(&self.current).filter_map(|peer| peer.held.due());
+        self.retry.into_iter().chain(due).min()
     }
 
     fn taken(&self) -> u64 {

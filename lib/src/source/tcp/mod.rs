@@ -4,7 +4,6 @@ mod address;
 mod connection;
 mod listener;
 mod peer;
-mod whole_lines;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +14,8 @@ pub use address::{Address, ParseAddressError};
 pub use connection::Connection;
 pub use listener::Listener;
 
-/// Why there is no connection to read from.
+/// Why there is no connection to read from. The program prints it with its
+/// cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TcpError {

@@ -1,0 +1,104 @@
+//! Going on where an earlier run stopped.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Position;
+use super::identity::Inode;
+use super::paths::search_folder;
+use crate::stream::StageError;
+
+/// Where an earlier run stopped, in files not yet come upon.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    positions: Vec<Position>,
+    fail_on_loss: bool,
+}
+
+impl Default for Resumed {
+    fn default() -> Self {
+        Self::new(Vec::new(), true)
+    }
+}
+
+impl Resumed {
+    /// What cannot be found again is an error, or only a message without
+    /// `fail_on_loss`.
+    pub(super) fn new(positions: Vec<Position>, fail_on_loss: bool) -> Self {
+        Self { positions, fail_on_loss }
+    }
+
+    /// Seeks the files: the paths of those that are no longer where they were,
+    /// to be read before all others.
+    pub(super) fn seek(&mut self, messages: &mut Vec<String>) -> Result<Vec<PathBuf>, StageError> {
+        let (mut kept, mut moved) = (Vec::new(), Vec::new());
+        for position in std::mem::take(&mut self.positions) {
+            let read =
+                |source| StageError::Read { from: position.path.display().to_string(), source };
+            match find(&position).map_err(read)? {
+                Some(path) => {
+                    if path != position.path {
+                        moved.push(path);
+                    }
+                    kept.push(position);
+                }
+                None if position.is_done => {}
+                None if self.fail_on_loss => return Err(lost(&position)),
+                None => messages.push(lost(&position).to_string()),
+            }
+        }
+        self.positions = kept;
+        Ok(moved)
+    }
+
+    /// Where to go on in the file at `path`; `None` at its beginning.
+    pub(super) fn take(&mut self, path: &Path, file: &File) -> io::Result<Option<Position>> {
+        let inode = Inode::of(&file.metadata()?);
+        let (mut best, mut best_rank) = (None, None);
+        for (index, position) in self.positions.iter().enumerate() {
+            let is_itself = (position.inode == inode, position.path == path);
+            // Any file begins with what was read of one that had not begun.
+            let may_be = position.offset > 0 || is_itself != (false, false);
+            if may_be && Some(is_itself) > best_rank && position.content.is_in(file)? {
+                (best, best_rank) = (Some(index), Some(is_itself));
+            }
+        }
+        Ok(best.map(|index| self.positions.remove(index)))
+    }
+
+    /// The positions in files that have not been come upon.
+    pub(super) fn rest(&self) -> &[Position] {
+        &self.positions
+    }
+}
+
+/// The path at which a file is now: its own, or another in its folder.
+fn find(position: &Position) -> io::Result<Option<PathBuf>> {
+    if let Ok(file) = File::open(&position.path)
+        && position.content.is_in(&file)?
+    {
+        return Ok(Some(position.path.clone()));
+    }
+    let by_inode = |file: &File| {
+        Ok(Inode::of(&file.metadata()?) == position.inode && position.content.is_in(file)?)
+    };
+    if let Some((path, _)) = search_folder(&position.path, by_inode)? {
+        return Ok(Some(path));
+    }
+    // It was copied and emptied. Of a file that had hardly begun, any is a copy.
+    if position.offset == 0 {
+        return Ok(None);
+    }
+    let by_content = |file: &File| position.content.is_in(file);
+    Ok(search_folder(&position.path, by_content)?.map(|(path, _)| path))
+}
+
+fn lost(position: &Position) -> StageError {
+    StageError::Failed(format!(
+        "{} was read up to byte {} and is gone, under any name in its folder: lines may be lost \
+         (--fail-on-data-loss false goes on without it)",
+        position.path.display(),
+        position.offset
+    ))
+}

@@ -1,0 +1,233 @@
+//! `ingest --checkpoint` killed again and again, where what comes is more than
+//! the lines of a file: records of several lines, and files merged by time.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::process::{End, Live};
+use support::stages::INGEST;
+
+fn ingest(folder: &Path, args: &[&str]) -> Command {
+    let mut command = INGEST.command();
+    command.current_dir(folder).args(args).args(["--checkpoint", "state"]);
+    command
+}
+
+fn append(path: impl AsRef<Path>, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// What one run wrote: its records, and how many of them come before the last
+/// barrier that it wrote. A line that was cut by a kill is left out.
+struct Run {
+    rows: Vec<String>,
+    safe: usize,
+    is_ended: bool,
+}
+
+impl Run {
+    fn of(lines: &[String]) -> Self {
+        let mut run = Self { rows: vec![], safe: 0, is_ended: false };
+        for line in lines {
+            let Ok(json) = serde_json::from_str::<Value>(line) else { continue };
+            match json["@"].as_str() {
+                Some("barrier") => run.safe = run.rows.len(),
+                Some("end") => run.is_ended = true,
+                Some(_) => {}
+                None => run.rows.push(line.clone()),
+            }
+        }
+        run
+    }
+}
+
+/// Sees to it that each run's records stand behind one another in `expected`
+/// and begin where the run before had come to, or at most as far back as its
+/// last barrier. Returns how far the runs have come.
+#[track_caller]
+fn check(expected: &[String], runs: &[Run]) -> usize {
+    let (mut safe, mut reached) = (0, 0);
+    for (number, run) in runs.iter().enumerate() {
+        let Some(first) = run.rows.first() else { continue };
+        let begins = safe
+            + expected[safe..=reached.min(expected.len() - 1)]
+                .iter()
+                .position(|row| row == first)
+                .unwrap_or_else(|| {
+                    panic!("run {number} begins with {first}, not in {safe}..={reached}")
+                });
+        for (at, row) in run.rows.iter().enumerate() {
+            assert_eq!(Some(row), expected.get(begins + at), "run {number}, record {at}");
+        }
+        reached = reached.max(begins + run.rows.len());
+        // A barrier before the first record says what the run before said.
+        safe = if run.safe > 0 { begins + run.safe } else { begins };
+    }
+    reached
+}
+
+fn trace(number: usize) -> String {
+    let frames: Vec<String> =
+        (0..number % 4).map(|at| format!("  at f{at} ({number})\n")).collect();
+    format!("ERROR {number}\n{}", frames.concat())
+}
+
+fn raw(record: &str) -> String {
+    serde_json::json!({ "@raw": record.trim_end_matches('\n') }).to_string()
+}
+
+/// Records of several lines, written in halves and rotated in the middle: each
+/// comes whole after every kill.
+#[test]
+fn records_of_several_lines_stay_whole_over_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let args = [
+        &["--follow", "--checkpoint-interval", "20ms", "--multiline-start", "^ERROR"][..],
+        &["--multiline-wait", "1h", "app.log"],
+    ]
+    .concat();
+    append(&log, "");
+    let (mut expected, mut runs, mut written) = (vec![], vec![], 0);
+    for round in 0..8 {
+        let live = Live::spawn(ingest(folder.path(), &args));
+        for _ in 0..60 {
+            let text = trace(written);
+            expected.push(raw(&text));
+            written += 1;
+            let (first, second) = text.split_at(text.len() * 2 / 3);
+            append(&log, first);
+            thread::sleep(Duration::from_millis(2));
+            append(&log, second);
+        }
+        match round {
+            // Renamed, or copied and emptied, behind a record's last line.
+            2 | 5 => {
+                fs::rename(&log, folder.path().join(format!("app.log.{round}"))).unwrap();
+                append(&log, "");
+            }
+            3 => {
+                fs::copy(&log, folder.path().join("app.log.copy")).unwrap();
+                OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+            }
+            _ => {}
+        }
+        live.signal(Signal::KILL);
+        let (_, lines, messages) = live.end();
+        assert_eq!(messages, Vec::<String>::new());
+        runs.push(Run::of(&lines));
+    }
+    append(&log, "ERROR last\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    let mut lines = vec![];
+    while lines.last() != expected.last() {
+        lines.push(live.line());
+    }
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+    runs.push(Run::of(&lines));
+    assert_eq!(check(&expected, &runs), expected.len());
+}
+
+#[test]
+fn the_record_held_at_a_signal_comes_in_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let args = ["--follow", "--multiline-start", "^[a-z]", "--multiline-wait", "1h", "app.log"];
+    append(&log, "a\n 1\nb\n 2\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(live.line(), raw("a\n 1"));
+    live.signal(Signal::TERM);
+    let (end, lines, _) = live.end();
+    assert_eq!((end, lines.len()), (End::Code(0), 2), "{lines:?}");
+    append(&log, " 3\nc\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(live.line(), raw("b\n 2\n 3"));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
+/// Three files that overlap, in which every third record has no time.
+fn write_files(folder: &Path, records: usize) {
+    for file in 0..3 {
+        let record = |number: usize| match number % 3 {
+            2 => format!("{{\"file\":{file},\"n\":{number}}}\n"),
+            // Some are out of order.
+            at => {
+                let time = 1_757_671_200 + number * 3 + file - 7 * usize::from(number % 50 == at);
+                format!("{{\"t\":{time},\"file\":{file},\"n\":{number}}}\n")
+            }
+        };
+        append(
+            folder.join(format!("{file}.ndjson")),
+            &(0..records).map(record).collect::<String>(),
+        );
+    }
+}
+
+#[test]
+fn a_merge_goes_on_in_the_same_order_after_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path(), 60_000);
+    let files = ["0.ndjson", "1.ndjson", "2.ndjson"];
+    let mut whole = INGEST.command();
+    whole.current_dir(folder.path()).arg("--merge-by-time").args(files);
+    let whole = String::from_utf8(whole.output().unwrap().stdout).unwrap();
+    let expected: Vec<String> = whole.lines().map(str::to_owned).collect();
+    assert_eq!(expected.len(), 180_000);
+
+    let mut args = vec!["--merge-by-time", "--checkpoint-interval", "30ms"];
+    args.extend(files);
+    let mut runs: Vec<Run> = vec![];
+    while !runs.last().is_some_and(|run| run.is_ended) {
+        let live = Live::spawn(ingest(folder.path(), &args));
+        let mut lines = vec![];
+        // The last run is left to end.
+        if runs.len() < 8 {
+            lines.extend((0..5_000).map(|_| live.line()));
+            live.signal(Signal::KILL);
+        }
+        let (_, rest, messages) = live.end();
+        assert_eq!(messages, Vec::<String>::new());
+        lines.extend(rest);
+        runs.push(Run::of(&lines));
+    }
+    assert_eq!(check(&expected, &runs), expected.len());
+    let live = Live::spawn(ingest(folder.path(), &args));
+    let (end, lines, _) = live.end();
+    assert_eq!((end, Run::of(&lines).rows.len()), (End::Code(0), 0), "nothing comes twice");
+}
+
+#[test]
+fn a_merged_file_that_was_renamed_is_found_and_one_that_is_gone_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, at) in [("a", 1), ("b", 2)] {
+        append(folder.path().join(name), &format!("{{\"t\":175767120{at}}}\n"));
+    }
+    let args = ["--merge-by-time", "a", "b"];
+    let run = |args: &[&str]| {
+        let ran = ingest(folder.path(), args).output().unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let rows = Run::of(&text.lines().map(str::to_owned).collect::<Vec<_>>()).rows;
+        (ran.status.code(), rows.concat(), String::from_utf8(ran.stderr).unwrap())
+    };
+    assert_eq!(run(&args).0, Some(0));
+    append(folder.path().join("a"), "{\"t\":1757671209}\n");
+    fs::rename(folder.path().join("a"), folder.path().join("a.1")).unwrap();
+    append(folder.path().join("a"), "{\"t\":1757671208}\n");
+    let (code, rows, said) = run(&args);
+    assert_eq!((code, &*rows), (Some(0), "{\"t\":1757671208}{\"t\":1757671209}"), "{said}");
+}
