@@ -42,6 +42,7 @@
 //! limits, so that a person can check the alert by hand.
 
 mod alert;
+pub mod detector;
 mod history;
 mod judge;
 mod number;
