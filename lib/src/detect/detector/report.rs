@@ -99,15 +99,13 @@ mod tests {
 
     #[test]
     fn the_bar_rises_with_the_length_and_with_the_fields() {
-        let at = |windows: usize, fields| {
+        for (windows, fields, score) in
+            [(1_000, 1, 0.3), (100_000, 1, 0.2), (1_000, 10, 0.2), (1_000, 1_000, 0.0)]
+        {
             let mut rarities = vec![0.0; windows - 1];
             rarities.push(3.0);
-            *scores(fields, rarities).last().unwrap()
-        };
-        assert_eq!(at(1_000, 1), 0.3);
-        assert_eq!(at(100_000, 1), 0.2);
-        assert_eq!(at(1_000, 10), 0.2);
-        assert_eq!(at(1_000, 1_000), 0.0);
+            assert_eq!(scores(fields, rarities).last(), Some(&score), "{windows}, {fields}");
+        }
     }
 
     #[test]
