@@ -15,10 +15,9 @@
 //!        └─> Activity: does it move more, or less? ───────> Tail ─> b ─┴─> a + b/2 ─> Report ─> score
 //! ```
 //!
-//! A [`Tail`](tail::Tail) turns distances, whatever their unit, into rarities:
-//! `−log10` of the chance to see one at least so large. A
-//! [`Report`](report::Report) raises the bar for long series and keeps one
-//! event from being reported over and over.
+//! `Tail` turns distances, whatever their unit, into rarities: `−log10` of the
+//! chance to see one at least so large. `Report` raises the bar for long series
+//! and keeps one event from being reported over and over.
 //!
 //! A value that is missing, or whose size is 1e150 or more (its square would be
 //! no number), scores 0 and changes nothing but the count of windows.
