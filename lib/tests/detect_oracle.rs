@@ -337,8 +337,8 @@ proptest! {
         };
         let mut detect = Detect::new(rules, &options);
         let mut out = Output::in_memory();
-        let text: String = input.iter().map(|row| format!("{row}\n")).collect();
-        let lines: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+        let text: Vec<String> = input.iter().map(Value::to_string).collect();
+        let lines: Vec<&[u8]> = text.iter().map(String::as_bytes).collect();
         feed(&mut detect, &lines, &mut out);
         let written = std::str::from_utf8(out.rows()).unwrap();
         for line in written.lines() {

@@ -15,14 +15,13 @@
 //! FIELD` with `change`; `detector = NAME` with `field`, `threshold`, `memory`
 //! and `min_gap`; `silence = WINDOWS`. All mean what the flags of that name do.
 
-use std::fmt;
-use std::ops::Range;
+mod document;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use self::document::{File, Place, Table, plain};
 use super::allow::{Allow, Allowed};
-use super::condition::Condition;
 use super::detector::{DetectorKind, Settings};
 use super::rule::{Rule, Test};
 use crate::query::{QueryError, nearest};
@@ -75,76 +74,9 @@ pub fn read_rules(text: &str, origin: &str, time_field: &str) -> Result<Vec<Rule
     Ok(rules)
 }
 
-#[derive(Clone, Copy)]
-struct File<'a> {
-    text: &'a str,
-    origin: &'a str,
-    time_field: &'a str,
-}
-
-impl<'a> File<'a> {
-    fn error(
-        self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> QueryError {
-        let span = self.shown(span);
-        QueryError {
-            origin: self.origin.to_owned(),
-            text: self.text.to_owned(),
-            span,
-            message: message.into(),
-            expected: expected.into(),
-        }
-    }
-
-    /// What to underline of a place: no more than one line, no less than a
-    /// character, if there is one.
-    fn shown(self, span: Range<usize>) -> Range<usize> {
-        let start = span.start.min(self.text.len());
-        let line = self.text[start..].split('\n').next().unwrap_or_default();
-        let end = (start + line.len()).min(span.end.max(start));
-        if start < end {
-            return start..end;
-        }
-        match (line.chars().next(), self.text[..start].char_indices().next_back()) {
-            (Some(next), _) => start..start + next.len_utf8(),
-            (None, Some((before, _))) => before..start,
-            (None, None) => 0..0,
-        }
-    }
-
-    fn table<'t>(self, value: &'t Spanned<DeValue<'t>>) -> Result<Table<'a, 't>, QueryError> {
-        match value.get_ref().as_table() {
-            Some(table) => Ok(Table { file: self, table, span: value.span() }),
-            None => Err(self.error(value.span(), "this is no rule", "write [[rule]]")),
-        }
-    }
-
-    /// Compiles a condition; a mistake is shown in its place in the file, if the
-    /// file has it as it is.
-    fn condition(self, value: &Spanned<DeValue<'_>>, text: &str) -> Result<Condition, QueryError> {
-        Condition::parse(text, self.origin, self.time_field).map_err(|error| {
-            let span = value.span();
-            let Some(at) = self.text[span.clone()].find(text) else { return error };
-            let from = span.start + at;
-            let span = from + error.span.start..from + error.span.end;
-            self.error(span, error.message, error.expected)
-        })
-    }
-}
-
-/// A rule as it stands in the file.
-struct Table<'a, 't> {
-    file: File<'a>,
-    table: &'t DeTable<'t>,
-    span: Range<usize>,
-}
-
 impl<'t> Table<'_, 't> {
     fn rule(&self) -> Result<Rule, QueryError> {
-        let test = self.check_keys()?;
+        let tested = self.check_keys()?;
         let (name, text) = self.text("name")?.ok_or_else(|| self.missing("a rule needs a name"))?;
         if text.trim().is_empty() {
             return Err(self.file.error(name.span(), "a name is not empty", ""));
@@ -155,14 +87,14 @@ impl<'t> Table<'_, 't> {
             keys: self.texts("by")?,
             cooldown: self.cooldown()?,
             allow: self.allow()?,
-            ..Rule::new(text, self.test(test)?)
+            ..Rule::new(text, self.test(tested)?)
         })
     }
 
     /// Checks that there are only known keys, and those that belong together;
     /// returns which test it is.
     fn check_keys(&self) -> Result<&'static str, QueryError> {
-        let mut tests = TESTS.iter().filter(|(test, _)| self.table.contains_key(*test));
+        let mut tests = TESTS.iter().filter(|(test, _)| self.entries.contains_key(*test));
         let (test, settings) = match (tests.next(), tests.next()) {
             (Some(test), None) => *test,
             (None, _) => {
@@ -175,7 +107,7 @@ impl<'t> Table<'_, 't> {
                 return Err(self.missing(&message));
             }
         };
-        for key in self.table.keys() {
+        for key in self.entries.keys() {
             let name = &**key.get_ref();
             if name == test || COMMON.contains(&name) || settings.contains(&name) {
                 continue;
@@ -186,24 +118,16 @@ impl<'t> Table<'_, 't> {
                     format!("`{name}` does not belong to {test}"),
                     format!("it belongs to {owner}"),
                 ),
-                None => (format!("a rule has no `{name}`"), self.nearest(name, test, settings)),
+                None => (format!("a rule has no `{name}`"), suggestion(name, test, settings)),
             };
             return Err(self.file.error(key.span(), message, expected));
         }
         Ok(test)
     }
 
-    fn nearest(&self, name: &str, test: &'static str, settings: &[&'static str]) -> String {
-        let known = || COMMON.iter().chain([&test]).chain(settings).copied();
-        match nearest(name, known()) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("it may have {}", known().collect::<Vec<_>>().join(", ")),
-        }
-    }
-
-    fn test(&self, test: &str) -> Result<Test, QueryError> {
+    fn test(&self, tested: &str) -> Result<Test, QueryError> {
         let threshold = self.number("threshold", 0.0..=f64::MAX)?;
-        Ok(match test {
+        Ok(match tested {
             "when" => {
                 let (value, text) = self.required("when")?;
                 Test::When(self.file.condition(value, text)?)
@@ -239,7 +163,7 @@ impl<'t> Table<'_, 't> {
 
     fn cooldown(&self) -> Result<Option<TimeDelta>, QueryError> {
         let cooldown: Option<TimeDelta> = self.parsed("cooldown")?;
-        match (cooldown, self.table.get("cooldown")) {
+        match (cooldown, self.entries.get("cooldown")) {
             (Some(cooldown), Some(value)) if cooldown <= TimeDelta::ZERO => {
                 Err(self.file.error(value.span(), "a cooldown is longer than nothing", "as in 10m"))
             }
@@ -248,13 +172,13 @@ impl<'t> Table<'_, 't> {
     }
 
     fn allow(&self) -> Result<Vec<Allow>, QueryError> {
-        let Some(value) = self.table.get("allow") else { return Ok(Vec::new()) };
+        let Some(value) = self.entries.get("allow") else { return Ok(Vec::new()) };
         let expected = "expected { FIELD = [VALUE, …] }";
         let table = value.get_ref().as_table();
         let table = table
             .ok_or_else(|| self.file.error(value.span(), "an allow-list is by field", expected))?;
-        let of_field = |(field, values): (&Spanned<_>, &'t Spanned<DeValue<'t>>)| {
-            let parse = |value: &Spanned<DeValue<'_>>| {
+        let of_field = |(field, values): (&Spanned<_>, &'t Place<'t>)| {
+            let parse = |value: &Place<'_>| {
                 let text = plain(value.get_ref()).ok_or_else(|| {
                     self.file.error(value.span(), "this is no value of a field", expected)
                 })?;
@@ -270,89 +194,14 @@ impl<'t> Table<'_, 't> {
         };
         table.iter().map(of_field).collect()
     }
-
-    fn missing(&self, message: &str) -> QueryError {
-        self.file.error(self.span.clone(), message, "")
-    }
-
-    fn required(&self, key: &str) -> Result<(&'t Spanned<DeValue<'t>>, &'t str), QueryError> {
-        self.text(key)?.ok_or_else(|| self.missing(&format!("this rule needs `{key}`")))
-    }
-
-    fn text(&self, key: &str) -> Result<Option<(&'t Spanned<DeValue<'t>>, &'t str)>, QueryError> {
-        let Some(value) = self.table.get(key) else { return Ok(None) };
-        match value.get_ref().as_str() {
-            Some(text) => Ok(Some((value, text))),
-            None => Err(self.wrong(value, key, "text in quotes")),
-        }
-    }
-
-    fn texts(&self, key: &str) -> Result<Vec<String>, QueryError> {
-        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
-        let one = |value: &Spanned<DeValue<'_>>| {
-            let text = value.get_ref().as_str().map(str::to_owned);
-            text.ok_or_else(|| self.wrong(value, key, "a list such as [\"service\"]"))
-        };
-        match value.get_ref().as_array() {
-            Some(values) => values.iter().map(one).collect(),
-            None => Ok(vec![one(value)?]),
-        }
-    }
-
-    fn parsed<T>(&self, key: &str) -> Result<Option<T>, QueryError>
-    where
-        T: std::str::FromStr,
-        T::Err: fmt::Display,
-    {
-        let Some((value, text)) = self.text(key)? else { return Ok(None) };
-        let parsed = text.parse().map(Some);
-        parsed.map_err(|error: T::Err| self.file.error(value.span(), error.to_string(), ""))
-    }
-
-    fn number(
-        &self,
-        key: &str,
-        range: std::ops::RangeInclusive<f64>,
-    ) -> Result<Option<f64>, QueryError> {
-        let Some(value) = self.table.get(key) else { return Ok(None) };
-        let number = match value.get_ref() {
-            DeValue::Float(number) => number.as_str().parse().ok(),
-            other => integer(other).map(|number| number as f64),
-        };
-        let wanted =
-            if *range.end() <= 1.0 { "a number from 0 to 1" } else { "a number from 0 up" };
-        let number = number.filter(|number| range.contains(number));
-        number.map(Some).ok_or_else(|| self.wrong(value, key, wanted))
-    }
-
-    fn integer(
-        &self,
-        key: &str,
-        range: std::ops::RangeInclusive<i64>,
-    ) -> Result<Option<i64>, QueryError> {
-        let Some(value) = self.table.get(key) else { return Ok(None) };
-        let number = integer(value.get_ref()).filter(|number| range.contains(number));
-        let wanted = format!("a whole number from {} up", range.start());
-        number.map(Some).ok_or_else(|| self.wrong(value, key, &wanted))
-    }
-
-    fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, wanted: &str) -> QueryError {
-        self.file.error(value.span(), format!("`{key}` is {wanted}"), "")
-    }
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let number = value.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// The text of a value that a field may have.
-fn plain(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.clone().into_owned()),
-        DeValue::Boolean(truth) => Some(truth.to_string()),
-        DeValue::Float(number) => Some(number.as_str().to_owned()),
-        other => integer(other).map(|number| number.to_string()),
+/// What was meant, perhaps, by a key that there is not.
+fn suggestion(name: &str, test: &'static str, settings: &[&'static str]) -> String {
+    let known = || COMMON.iter().chain([&test]).chain(settings).copied();
+    match nearest(name, known()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("it may have {}", known().collect::<Vec<_>>().join(", ")),
     }
 }
 
