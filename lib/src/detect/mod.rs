@@ -11,7 +11,7 @@
 //! | `ddos` | `ddos` | `ip_address` | `request_count > 100 AND unique_users < 5` | critical |
 //! | `user_burst` | `user_burst` | `user_id` | `event_count > 50` | warning |
 //! | `late_data` | `late_alert` | `user_id` | `late_event_count > 5` | info |
-//! | `surprise` | `response_time` | service | the [detector](detector) `surprise` scores `avg_response_time` 0.22 or more | warning |
+//! | `surprise` | `response_time` | service | the [detector] `surprise` scores `avg_response_time` 0.22 or more | warning |
 //! | `silence` | built-in queries | their keys | a series with a row in each of its last 3 windows has none in the next | critical |
 //!
 //! The first six are [those of the reference](REFERENCE). [Without any rule
