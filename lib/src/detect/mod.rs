@@ -116,12 +116,14 @@
 //!
 //! # Memory
 //!
-//! | test | bytes a series, beside its key, at most |
+//! | test | bytes a series, about, with a short key |
 //! | --- | --- |
-//! | deviation over 10 rows | 250 |
-//! | rise | 150 |
-//! | `surprise` | 11,000 until 250 values have come, then 7,000 |
-//! | silence | 100, and its keys as JSON |
+//! | deviation over 10 rows, detector `zscore` | 400 |
+//! | rise | 300 |
+//! | `surprise` | 1,300 after 20 values, 4,200 after 100, 8,300 at 250; from then on 5,200 |
+//! | `novelty` | at 250 values 6,600; from then on 4,600 |
+//! | `ewma` | at 250 values 2,400; from then on 400 |
+//! | silence | 200, and its keys as JSON |
 //!
 //! A state grows with what it has seen. [`SeriesBounds`] limits the number of
 //! series, and says when those that sleep are forgotten: by event time, so that
