@@ -8,7 +8,10 @@ mod support;
 
 use std::fmt::Write as _;
 
-use highwater_core::detect::{Detect, REFERENCE, select_rules};
+use highwater_core::detect::detector::{DetectorKind, Settings};
+use highwater_core::detect::{
+    BARE, Condition, Detect, DetectOptions, Emit, REFERENCE, Rule, SeriesBounds, Test, select_rules,
+};
 use highwater_core::format::{CsvParser, LogFormatParser, TimeOptions, Untimed};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
 use highwater_core::stage::{Format, Ingest, Parse};
@@ -102,6 +105,27 @@ const SLIDING: &str = "SELECT window, approx_count_distinct(user_id, 0.2) AS use
      FROM logs WATERMARK timestamp DELAY OF INTERVAL 1 MINUTE \
      GROUP BY window(timestamp, '2 minutes', '30 seconds')";
 
+/// Rules of all kinds, easily set off.
+fn every_test() -> Vec<Rule> {
+    let keys = ["service".to_owned()];
+    let condition = Condition::parse("value > 450 OR total_requests > 2", "--when", "timestamp");
+    let fields = ["value", "avg_response_time"];
+    let mut rules = vec![
+        Rule::when(condition.unwrap(), &keys),
+        Rule::zscore("value", &keys, 4, 0.5),
+        Rule::spike("error_rate", &keys, 1.0),
+        Rule::new("silence", Test::Silence { windows: 1 }).by(&keys),
+    ];
+    for kind in DetectorKind::ALL {
+        let detector =
+            |field: &&str| Rule::detector(kind, field, &keys, Settings::default(), Some(0.01));
+        rules.extend(fields.iter().map(detector));
+    }
+    let cooling = |rule: &Rule| Rule { cooldown: Some("1m".parse().unwrap()), ..rule.clone() };
+    rules.extend(rules.iter().map(cooling).collect::<Vec<_>>());
+    rules
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -168,8 +192,19 @@ proptest! {
     #[test]
     fn detect_and_export_resume(input in logs(), cut in any::<prop::sample::Index>()) {
         let windowed = rows(&mut window(&["log-analysis", "user_burst"]), input.as_bytes());
-        let detect = || Detect::new(select_rules(&REFERENCE).unwrap(), "timestamp").with_pass_through(true);
+        let options = DetectOptions { emit: Emit::RowsAndAlerts, ..DetectOptions::default() };
+        let detect = || Detect::new(select_rules(&REFERENCE).unwrap(), &options);
         check(detect, &windowed, cut)?;
+        check(|| Detect::new(select_rules(&BARE).unwrap(), &options), &windowed, cut)?;
+        for emit in [Emit::Alerts, Emit::Scores] {
+            // Series are few and forgotten soon.
+            let expire = "5m".parse().unwrap();
+            let bounds = SeriesBounds { expire, most: 5 };
+            let options = DetectOptions { emit, bounds, ..DetectOptions::default() };
+            let rules = || Detect::new(every_test(), &options);
+            check(rules, &windowed, cut)?;
+            check(rules, &input, cut)?;
+        }
         let alerts = rows(&mut detect(), windowed.as_bytes());
         check(|| ExportProm::new(PromOptions::default(), Vec::new()), &alerts, cut)?;
     }

@@ -5,19 +5,56 @@ use std::fmt;
 use super::rule::Severity;
 use crate::line::json;
 
-/// The parts of an alert that are not copied from the row.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Finding<'a> {
-    /// Name of the field.
-    pub(super) field: &'a str,
-    /// The field's value, as JSON.
-    pub(super) value: &'a [u8],
-    /// What it was compared with.
-    pub(super) expected: f64,
+/// What was found out about a row: the parts of an alert that are not copied
+/// from it. Used again for each alert.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Finding {
+    /// What was looked at: the name of a field, or an expression. Empty for
+    /// nothing in particular.
+    pub(super) field: String,
+    /// Its value, as JSON; empty for null.
+    pub(super) value: Vec<u8>,
+    /// What it was compared with, as JSON; empty for null.
+    pub(super) expected: Vec<u8>,
     /// How far it is off; see the module's table.
-    pub(super) score: f64,
+    pub(super) score: Option<f64>,
+    /// How many values before it was judged by, if by any number of them.
+    pub(super) count: Option<u64>,
     /// Why that is an alert, in words.
-    pub(super) reason: &'a str,
+    pub(super) reason: String,
+}
+
+impl Finding {
+    /// Forgets the last one.
+    pub(super) fn clear(&mut self) {
+        self.field.clear();
+        self.value.clear();
+        self.expected.clear();
+        (self.score, self.count) = (None, None);
+        self.reason.clear();
+    }
+
+    /// Adds what was found to an alert, and ends it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"field\":");
+        if self.field.is_empty() {
+            out.extend_from_slice(b"null");
+        } else {
+            json::write_string(self.field.as_bytes(), out);
+        }
+        for (name, value) in [("value", &self.value), ("expected", &self.expected)] {
+            member(name.as_bytes(), if value.is_empty() { b"null" } else { value }, out);
+        }
+        out.extend_from_slice(b",\"score\":");
+        json::write_double(self.score.unwrap_or(f64::NAN), out);
+        if let Some(count) = self.count {
+            out.extend_from_slice(b",\"n\":");
+            json::write_int(count.into(), out);
+        }
+        out.extend_from_slice(b",\"reason\":");
+        json::write_string(self.reason.as_bytes(), out);
+        out.push(b'}');
+    }
 }
 
 /// Begins an alert.
@@ -35,21 +72,6 @@ pub(super) fn member(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     json::write_string(name, out);
     out.push(b':');
     out.extend_from_slice(value);
-}
-
-/// Adds what was found, and ends the alert.
-pub(super) fn close(finding: Finding<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"field\":");
-    json::write_string(finding.field.as_bytes(), out);
-    out.extend_from_slice(b",\"value\":");
-    out.extend_from_slice(finding.value);
-    out.extend_from_slice(b",\"expected\":");
-    json::write_double(finding.expected, out);
-    out.extend_from_slice(b",\"score\":");
-    json::write_double(finding.score, out);
-    out.extend_from_slice(b",\"reason\":");
-    json::write_string(finding.reason.as_bytes(), out);
-    out.push(b'}');
 }
 
 /// A number for people: six significant digits, no zeros that say nothing.

@@ -1,36 +1,29 @@
-//! The tests of rules, as functions of numbers.
+//! The tests of rules that look at the rows before, as functions of numbers.
+//!
+//! Each says whether there is an alert, and only then writes a [`Finding`].
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use super::alert::Short;
-use super::history::Moments;
-use super::rule::{Limit, Side};
-
-/// What makes an alert: the numbers of it. The words go to a `reason` that the
-/// caller lends, and mean something only if there is an alert.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Verdict {
-    /// What the value was compared with.
-    pub(super) expected: f64,
-    /// How far it is off.
-    pub(super) score: f64,
-}
+use super::alert::{Finding, Short};
+use super::detector::Score;
+use super::history::{History, Moments};
+use crate::line::json;
 
 /// Tests the z-score of `value` among the rows before.
 pub(super) fn deviation(
     field: &str,
     value: f64,
-    before: &VecDeque<f64>,
+    history: &History,
     threshold: f64,
-    reason: &mut String,
-) -> Option<Verdict> {
-    let moments = Moments::of(before);
-    let z = moments.z_score(value).filter(|z| z.abs() > threshold)?;
+    finding: &mut Finding,
+) -> bool {
+    let moments = Moments::of(history.before().flatten());
+    let Some(z) = moments.z_score(value).filter(|z| z.abs() > threshold) else { return false };
     let side = if z > 0.0 { "above" } else { "below" };
-    reason.clear();
+    begin(field, Some(moments.mean), z, finding);
+    finding.count = Some(moments.count as u64);
     let _ = write!(
-        reason,
+        finding.reason,
         "{field} {} is {} deviations {side} the mean {} of the {} rows before (deviation {}), \
          limit {}",
         Short(value),
@@ -40,73 +33,94 @@ pub(super) fn deviation(
         Short(moments.deviation.unwrap_or_default()),
         Short(threshold),
     );
-    Some(Verdict { expected: moments.mean, score: z })
+    true
 }
 
 /// Tests how far `value` has risen above the row before.
 pub(super) fn rise(
     field: &str,
     value: f64,
-    before: &VecDeque<f64>,
+    history: &History,
     change: f64,
-    reason: &mut String,
-) -> Option<Verdict> {
-    let expected = *before.back()?;
-    let score = value - expected;
+    finding: &mut Finding,
+) -> bool {
+    let Some(before) = history.before().next_back().flatten() else { return false };
+    let score = value - before;
     if score <= change {
-        return None;
+        return false;
     }
-    reason.clear();
+    begin(field, Some(before), score, finding);
     let _ = write!(
-        reason,
+        finding.reason,
         "{field} {} is {} points above the window before ({}), limit {}",
         Short(value),
         Short(score),
-        Short(expected),
+        Short(before),
         Short(change),
     );
-    Some(Verdict { expected, score })
+    true
 }
 
-/// Tests the numbers of a row, one for each of `limits`.
-pub(super) fn limits(limits: &[Limit], numbers: &[f64], reason: &mut String) -> Option<Verdict> {
-    let (first, number) = (limits.first()?, numbers.first()?);
-    if !limits.iter().zip(numbers).all(|(limit, number)| limit.is_passed_by(*number)) {
-        return None;
+/// Writes down what a detector says of `value`.
+pub(super) fn detector(
+    field: &str,
+    value: f64,
+    score: &Score,
+    threshold: f64,
+    finding: &mut Finding,
+) {
+    begin(field, score.expected(), score.level, finding);
+    finding.count = Some(score.count.saturating_sub(1));
+    let _ = write!(
+        finding.reason,
+        "{field} {} is {}, limit {}",
+        Short(value),
+        score.evidence,
+        Short(threshold)
+    );
+}
+
+fn begin(field: &str, expected: Option<f64>, score: f64, finding: &mut Finding) {
+    finding.clear();
+    finding.field.push_str(field);
+    if let Some(expected) = expected {
+        json::write_double(expected, &mut finding.expected);
     }
-    reason.clear();
-    for (index, (Limit { measure, side, bound }, number)) in limits.iter().zip(numbers).enumerate()
-    {
-        let and = if index == 0 { "" } else { " and " };
-        let side = match side {
-            Side::Over => "over",
-            Side::Under => "under",
-        };
-        let (number, bound) = (Short(*number), Short(*bound));
-        let _ = write!(reason, "{and}{measure} {number} is {side} {bound}");
-    }
-    Some(Verdict { expected: first.bound, score: number / first.bound })
+    finding.score = Some(score);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::rule::Measure;
+
+    /// A history with a newest row of no value.
+    fn after(values: &[Option<f64>]) -> History {
+        let mut history = History::default();
+        for value in values {
+            history.advance(None, 10);
+            history.set(*value);
+        }
+        history.advance(None, 10);
+        history
+    }
 
     #[test]
     fn z_scores_alert_on_both_sides_of_a_deviating_past() {
+        let (one, two, three) = (Some(1.0), Some(2.0), Some(3.0));
         for (before, value, score) in [
             (&[][..], 9.0, None),
-            (&[1.0][..], 9.0, None),
-            (&[1.0, 1.0, 1.0][..], 9.0, None),
-            (&[1.0, 2.0, 3.0][..], 4.0, None),
-            (&[1.0, 2.0, 3.0][..], 4.5, Some(2.5)),
-            (&[1.0, 2.0, 3.0][..], -1.0, Some(-3.0)),
+            (&[one][..], 9.0, None),
+            (&[one, None][..], 9.0, None),
+            (&[one, one, one][..], 9.0, None),
+            (&[one, two, three][..], 4.0, None),
+            (&[one, two, three][..], 4.5, Some(2.5)),
+            (&[one, None, two, three][..], 4.5, Some(2.5)),
+            (&[one, two, three][..], -1.0, Some(-3.0)),
         ] {
-            let (before, mut reason) = (before.iter().copied().collect(), String::new());
-            let verdict = deviation("x", value, &before, 2.0, &mut reason);
-            assert_eq!(verdict.map(|verdict| verdict.score), score, "{value} after {before:?}");
-            assert_eq!(verdict.is_some(), !reason.is_empty());
+            let mut finding = Finding::default();
+            let is_alert = deviation("x", value, &after(before), 2.0, &mut finding);
+            assert_eq!(finding.score, score, "{value} after {before:?}");
+            assert_eq!(is_alert, score.is_some());
         }
     }
 
@@ -114,29 +128,15 @@ mod tests {
     fn only_rises_alert() {
         for (before, value, score) in [
             (&[][..], 99.0, None),
-            (&[4.1][..], 31.2, Some(31.2 - 4.1)),
-            (&[4.0][..], 14.0, None),
-            (&[40.0][..], 4.0, None),
+            (&[Some(4.1)][..], 31.2, Some(31.2 - 4.1)),
+            (&[Some(4.0)][..], 14.0, None),
+            (&[Some(40.0)][..], 4.0, None),
+            (&[Some(4.0), None][..], 99.0, None),
         ] {
-            let before = before.iter().copied().collect();
-            let verdict = rise("x", value, &before, 10.0, &mut String::new());
-            assert_eq!(verdict.map(|verdict| verdict.score), score, "{value} after {before:?}");
-        }
-    }
-
-    #[test]
-    fn all_limits_must_be_passed() {
-        let field = |name: &str| Measure::Field(name.into());
-        let rule = [Limit::over(field("a"), 100.0), Limit::under(field("b"), 5.0)];
-        for (numbers, score) in
-            [([150.0, 4.0], Some(1.5)), ([150.0, 5.0], None), ([100.0, 4.0], None)]
-        {
-            let mut reason = String::new();
-            let verdict = limits(&rule, &numbers, &mut reason);
-            assert_eq!(verdict.map(|verdict| verdict.score), score, "{numbers:?}");
-            if score.is_some() {
-                assert_eq!(reason, "a 150 is over 100 and b 4 is under 5");
-            }
+            let mut finding = Finding::default();
+            let is_alert = rise("x", value, &after(before), 10.0, &mut finding);
+            assert_eq!(finding.score, score, "{value} after {before:?}");
+            assert_eq!(is_alert, score.is_some());
         }
     }
 }

@@ -1,12 +1,25 @@
 //! Known cases of the whole stage, and the law of snapshots.
 
 use super::*;
-use crate::detect::rule::{BARE, REFERENCE, select_rules};
+use crate::detect::{BARE, Condition, REFERENCE, select_rules};
 use crate::line::Reason;
 use proptest::prelude::*;
 
 fn reference() -> Detect {
-    Detect::new(select_rules(&REFERENCE).unwrap(), "timestamp")
+    Detect::new(select_rules(&REFERENCE).unwrap(), &DetectOptions::default())
+}
+
+fn emitting(rules: Vec<Rule>, emit: Emit) -> Detect {
+    Detect::new(rules, &DetectOptions { emit, ..DetectOptions::default() })
+}
+
+/// Judges by the instants in `at`.
+fn at(rules: Vec<Rule>) -> Detect {
+    Detect::new(rules, &DetectOptions { time_field: "at".into(), ..DetectOptions::default() })
+}
+
+fn reference_passing() -> Detect {
+    emitting(select_rules(&REFERENCE).unwrap(), Emit::RowsAndAlerts)
 }
 
 /// Feeds lines; returns all that was written.
@@ -62,7 +75,7 @@ fn an_alert_has_the_shape_of_the_contract() {
         "\n"
     );
     assert_eq!(outputs(&mut reference(), &rows), ["", alert]);
-    let passing = outputs(&mut reference().with_pass_through(true), &rows);
+    let passing = outputs(&mut reference_passing(), &rows);
     assert_eq!(passing, [format!("{}\n", rows[0]), format!("{}\n{alert}", rows[1])]);
 }
 
@@ -79,11 +92,12 @@ fn spikes_are_judged_by_the_row_before_of_their_service() {
         (1, "a", "99.0", ""),          // older: passed over
         (9, "a", "35.5", "10.5"),      // judged by the replacement, over a gap
         (10, "a", "null", ""),         //
-        (11, "a", "46.0", "10.5"),     // a null is no row before
-        (11, "a", "\"47.5\"", "12.0"), // a number as a string
-        (12, "a", "\"high\"", ""),     //
-        (12, "a", "true", ""),         //
-        (13, "a", "99", "51.5"),       //
+        (11, "a", "46.0", ""),         // nothing rises above a null
+        (12, "a", "\"57.5\"", "11.5"), // a number as a string
+        (13, "a", "\"high\"", ""),     //
+        (13, "a", "true", ""),         //
+        (14, "a", "99", ""),           // what is no number is null
+        (15, "a", "1e150", ""),        // too large to reckon with
         (13, "b", "0", ""),            // a fall
     ];
     let lines: Vec<String> = rows.iter().map(|row| error_rate(row.0, row.1, row.2)).collect();
@@ -93,7 +107,7 @@ fn spikes_are_judged_by_the_row_before_of_their_service() {
         assert_eq!(member(&alert, "score"), score, "{line}");
     }
     assert_eq!(detect.passed_over(), 1);
-    assert_eq!(out.stats.casts_failed, 2);
+    assert_eq!(out.stats.casts_failed, 3);
     assert_eq!(out.stats.rejected(), 0);
 }
 
@@ -220,7 +234,7 @@ fn a_row_without_query_is_looked_at_if_it_has_all_fields_and_keys() {
 fn any_field_can_be_watched() {
     let keys = ["host".to_owned()];
     let rules = vec![Rule::zscore("load", &keys, 3, 2.0), Rule::spike("load", &keys, 1.5)];
-    let mut detect = Detect::new(rules, "at");
+    let mut detect = at(rules);
     let row = |at: u32, rest: &str| format!(r#"{{"at":{at},"host":"h\u0031",{rest}}}"#);
     let rows = [
         row(1, r#""load":1"#),
@@ -235,7 +249,7 @@ fn any_field_can_be_watched() {
         alerts[3],
         concat!(
             r#"{"alert":"zscore","severity":"warning","at":4,"host":"h\u0031","field":"load","#,
-            r#""value":4.50,"expected":1.5,"score":4.242640687119285,"reason":"load 4.5 is 4.24264 "#,
+            r#""value":4.50,"expected":1.5,"score":4.242640687119285,"n":2,"reason":"load 4.5 is 4.24264 "#,
             r#"deviations above the mean 1.5 of the 2 rows before (deviation 0.707107), limit 2"}"#,
             "\n",
             r#"{"alert":"spike","severity":"warning","at":4,"host":"h\u0031","field":"load","#,
@@ -249,7 +263,7 @@ fn any_field_can_be_watched() {
 
 #[test]
 fn series_of_two_queries_are_apart_and_their_alerts_say_which() {
-    let mut detect = Detect::new(vec![Rule::spike("n", &[], 1.0)], "at");
+    let mut detect = at(vec![Rule::spike("n", &[], 1.0)]);
     let rows = [
         r#"{"at":1,"query":"a","n":1}"#,
         r#"{"at":1,"query":"b","n":9}"#,
@@ -273,7 +287,7 @@ fn unusable_lines_are_rejected_and_not_passed_on() {
         (r#"{"no":"rule looks at it"}"#, None),
     ] {
         let mut out = Output::in_memory();
-        let mut detect = reference().with_pass_through(true);
+        let mut detect = reference_passing();
         let written = feed(&mut detect, &[line], &mut out);
         match reason {
             Some(reason) => {
@@ -288,7 +302,7 @@ fn unusable_lines_are_rejected_and_not_passed_on() {
     }
     let limits = select_rules(&["ddos"]).unwrap();
     let mut out = Output::in_memory();
-    feed(&mut Detect::new(limits, "timestamp"), &[no_window], &mut out);
+    feed(&mut emitting(limits, Emit::Alerts), &[no_window], &mut out);
     assert_eq!(out.stats.rejected(), 0, "a rule that does not look back needs no time");
 }
 
@@ -304,12 +318,234 @@ fn state_of_other_rules_is_refused() {
     reference().snapshot(&mut state);
     let state = state.into_bytes();
     assert!(reference().restore(&mut SnapshotReader::new(&state)).is_ok());
-    let mut bare = Detect::new(select_rules(&BARE).unwrap(), "timestamp");
+    let mut bare = emitting(select_rules(&BARE).unwrap(), Emit::Alerts);
     let error = bare.restore(&mut SnapshotReader::new(&state)).unwrap_err();
     assert!(matches!(error, RestoreError::Mismatch(_)), "{error}");
     let cut = &state[..state.len() - 1];
     let error = reference().restore(&mut SnapshotReader::new(cut)).unwrap_err();
     assert!(matches!(error, RestoreError::Damaged(_)), "{error}");
+}
+
+#[test]
+fn a_null_takes_one_of_the_ten_places_before() {
+    // 1 and 9 leave the ten rows before the last one; the nulls do not count.
+    let mut values = vec!["1", "9", "2", "4"];
+    values.extend(["null"; 8]);
+    values.push("6");
+    let rows: Vec<String> =
+        (0..).zip(values).map(|(minute, value)| response_time(minute, "a", value)).collect();
+    let alerts = outputs(&mut reference(), &rows);
+    let last = alerts.last().unwrap();
+    assert_eq!(member(last, "expected"), "3.0");
+    assert_eq!(member(last, "n"), "2");
+    let more = [response_time(20, "a", "null"), response_time(21, "a", "99")];
+    let alerts = outputs(&mut reference(), &[rows, more.to_vec()].concat());
+    assert!(alerts[13..].concat().is_empty(), "4, then 6: two values; then 6 alone");
+}
+
+#[test]
+fn rows_without_windows_are_all_taken_as_they_come() {
+    // Equal instants, one going back, one missing, one that is none.
+    let rows = [
+        r#"{"at":9,"n":1}"#,
+        r#"{"at":9,"n":3}"#,
+        r#"{"at":3,"n":6}"#,
+        r#"{"n":10}"#,
+        r#"{"at":"soon","n":15}"#,
+    ];
+    let mut detect = at(vec![Rule::spike("n", &[], 1.5)]);
+    let alerts = outputs(&mut detect, &rows);
+    let scores: Vec<String> = alerts.iter().map(|alert| member(alert, "score")).collect();
+    assert_eq!(scores, ["", "2.0", "3.0", "4.0", "5.0"]);
+    assert_eq!(detect.passed_over(), 0);
+}
+
+fn when(text: &str, keys: &[&str]) -> Rule {
+    let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+    Rule::when(Condition::parse(text, "--when", "timestamp").unwrap(), &keys)
+}
+
+#[test]
+fn conditions_look_at_any_row_with_their_keys() {
+    let rule = when("n > 5 OR level = 'ERROR'", &["host"]);
+    let rows = [
+        r#"{"host":"a","n":7}"#,
+        r#"{"n":7}"#,
+        r#"{"host":null,"level":"ERROR"}"#,
+        r#"{"host":"a","n":"x"}"#,
+        r#"{"query":"any","host":"a","n":10}"#,
+    ];
+    let mut out = Output::in_memory();
+    let written = feed(&mut emitting(vec![rule], Emit::Alerts), &rows, &mut out);
+    assert_eq!(
+        written,
+        concat!(
+            r#"{"alert":"when","severity":"warning","host":"a","field":"n","value":7,"#,
+            r#""expected":5.0,"score":1.4,"#,
+            r#""reason":"n > 5 OR level = 'ERROR', with n 7, level null"}"#,
+            "\n",
+            r#"{"alert":"when","severity":"warning","host":null,"field":"level","value":"ERROR","#,
+            r#""expected":"ERROR","score":null,"#,
+            r#""reason":"n > 5 OR level = 'ERROR', with n null, level \"ERROR\""}"#,
+            "\n",
+            r#"{"alert":"when","severity":"warning","query":"any","host":"a","field":"n","value":10,"#,
+            r#""expected":5.0,"score":2.0,"#,
+            r#""reason":"n > 5 OR level = 'ERROR', with n 10, level null"}"#,
+            "\n"
+        )
+    );
+    assert_eq!(out.stats.casts_failed, 1);
+}
+
+#[test]
+fn a_series_is_not_alerted_again_while_it_cools_down() {
+    let rule = Rule { cooldown: Some("10s".parse().unwrap()), ..when("n > 5", &["host"]) };
+    let mut detect = at(vec![rule]);
+    // at, host, whether it is alerted
+    let rows = [
+        (0, "a", true),
+        (9, "a", false),
+        (9, "b", true),
+        (10, "a", true), // ten seconds behind the last alert
+        (1, "a", false), // late
+        (19, "a", false),
+        (20, "a", true),
+    ];
+    let mut out = Output::in_memory();
+    for (time, host, is_alerted) in rows {
+        let row = format!(r#"{{"at":{time},"host":"{host}","n":9}}"#);
+        assert_eq!(!feed(&mut detect, &[&row], &mut out).is_empty(), is_alerted, "{row}");
+    }
+    detect.stats(&mut out.stats);
+    let suppressed = out.stats.own.iter().find(|figure| figure.name == "suppressed").unwrap();
+    assert_eq!(suppressed.count, 3);
+    feed(&mut detect, &[r#"{"host":"a","n":9}"#], &mut out);
+    assert_eq!(out.stats.rejected[Reason::NoTimestamp.index()], 1, "it needs a time");
+}
+
+#[test]
+fn what_is_allowed_is_not_alerted() {
+    let allow = ["ip=192.0.2.0/24,2001:db8::/32", "user=root"];
+    let allow = allow.map(|list| crate::detect::Allow::parse(list).unwrap()).to_vec();
+    let mut detect = emitting(vec![Rule { allow, ..when("n > 5", &["ip"]) }], Emit::Alerts);
+    for (row, is_alerted) in [
+        (r#"{"ip":"192.0.2.7","n":9}"#, false),
+        (r#"{"ip":"::ffff:192.0.2.7","n":9}"#, false),
+        (r#"{"ip":"198.51.100.7","n":9}"#, true),
+        (r#"{"ip":"198.51.100.7","n":9,"user":"r\u006fot"}"#, false),
+        (r#"{"ip":null,"n":9}"#, true),
+    ] {
+        assert_eq!(!outputs(&mut detect, &[row]).concat().is_empty(), is_alerted, "{row}");
+    }
+}
+
+/// Values that hardly vary, then one that stands out.
+fn usual_then(last: &str) -> Vec<String> {
+    let usual = (0..400).map(|number| format!("{}.5", 10 + number % 5));
+    usual.chain([last.to_owned()]).collect()
+}
+
+#[test]
+fn detectors_tell_what_they_saw() {
+    let rule = Rule::detector(
+        crate::detect::detector::DetectorKind::Surprise,
+        "load",
+        &["host".to_owned()],
+        crate::detect::detector::Settings::default(),
+        None,
+    );
+    let row = |value: &String| format!(r#"{{"host":"a","load":{value}}}"#);
+    let rows: Vec<String> = usual_then("99").iter().map(row).collect();
+    let alerts = outputs(&mut emitting(vec![rule], Emit::Alerts), &rows);
+    assert!(alerts[..400].concat().is_empty());
+    let alert = &alerts[400];
+    assert!(
+        alert.starts_with(concat!(
+            r#"{"alert":"surprise","severity":"warning","host":"a","field":"load","#,
+            r#""value":99,"expected":14.5,"score":1.0,"n":400,"#
+        )),
+        "{alert}"
+    );
+    assert_eq!(member(alert, "n"), "400");
+    assert!(
+        alert.contains(r#""reason":"load 99 is 84.5 from the nearest value seen, 14.5"#),
+        "{alert}"
+    );
+}
+
+#[test]
+fn scores_are_one_for_each_row_in_order() {
+    let detector = Rule::detector(
+        crate::detect::detector::DetectorKind::Surprise,
+        "value",
+        &[],
+        crate::detect::detector::Settings::default(),
+        None,
+    );
+    let row = |value: &String| format!(r#"{{"timestamp":"2014-04-01T00:00:00Z","value":{value}}}"#);
+    let mut rows: Vec<String> = usual_then("99.0").iter().map(row).collect();
+    let odd = [
+        r#"{"timestamp":null,"value":11.5}"#,
+        r#"{"timestamp":"2013-04-01T00:00:00Z","value":null}"#,
+        r#"{"value":"many"}"#,
+        r#"{"other":1}"#,
+        r#"{"alert":"ddos","severity":"critical","user_id":"u"}"#,
+        "{}",
+    ];
+    rows.extend(odd.map(str::to_owned));
+    let written = outputs(&mut emitting(vec![detector], Emit::Scores), &rows);
+    for (row, line) in rows.iter().zip(&written) {
+        let stem = &row[..row.len() - 1];
+        assert!(line.starts_with(stem), "{row}: {line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+    assert_eq!(written[0], format!("{},\"anomaly_score\":0.0}}\n", &rows[0][..rows[0].len() - 1]));
+    let score: f64 = member(&written[400], "anomaly_score").parse().unwrap();
+    assert!(score > 0.5, "{score}");
+    assert_eq!(written[405], format!("{}\n", rows[405]), "alerts are no rows");
+    assert_eq!(written[406], "{\"anomaly_score\":0.0}\n");
+}
+
+#[test]
+fn the_score_of_rules_without_one_is_one_where_they_alert() {
+    let rules = vec![when("n > 5", &[]), when("n < 0", &[])];
+    let written = outputs(
+        &mut emitting(rules, Emit::Scores),
+        &[r#"{"n":7}"#, r#"{"n":3,"anomaly_score":"old"}"#],
+    );
+    assert_eq!(written, ["{\"n\":7,\"anomaly_score\":1.0}\n", "{\"n\":3,\"anomaly_score\":0.0}\n"]);
+}
+
+#[test]
+fn a_silent_service_is_told_once() {
+    let mut detect = emitting(select_rules(&["silence"]).unwrap(), Emit::Alerts);
+    let mut out = Output::in_memory();
+    let mut written = String::new();
+    for minute in 0..8 {
+        for service in ["auth", "cart"] {
+            if service == "cart" && minute > 3 {
+                continue;
+            }
+            written += &feed(&mut detect, &[error_rate(minute, service, "1.5")], &mut out);
+        }
+    }
+    assert_eq!(
+        written,
+        concat!(
+            r#"{"alert":"silence","severity":"critical","window":{"start":"2025-09-12T00:04:00.000Z","#,
+            r#""end":"2025-09-12T00:05:00.000Z"},"query":"error_rate","service":"cart","field":"rows","#,
+            r#""value":0,"expected":1.0,"score":1.0,"n":4,"#,
+            r#""reason":"no row in this window, but one in each of the 4 windows before"}"#,
+            "\n"
+        )
+    );
+    // Addresses come and go.
+    let row = |minute: u32| {
+        let window = window(minute);
+        format!(r#"{{"query":"ip_patterns",{window},"ip_address":"192.0.2.{}","n":1}}"#, minute / 4)
+    };
+    let rows: Vec<String> = (0..20).map(row).collect();
+    assert_eq!(outputs(&mut detect, &rows).concat(), "");
 }
 
 /// Rows that meet often: few windows, few series, values of all kinds.

@@ -1,30 +1,39 @@
 //! Rules: what is looked at, and what makes an alert.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::alert::Short;
+use super::allow::Allow;
+use super::condition::Condition;
+use super::detector::{DetectorKind, Settings};
+use crate::time::TimeDelta;
 
 /// A rule: which rows it looks at, what makes series of them, what is tested.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// What alerts are called.
     pub name: String,
     /// How bad it is.
     pub severity: Severity,
     /// The one query whose rows it looks at, beside rows without `query` that
-    /// have all its fields and keys. `None`: any row that has them.
+    /// have all its fields and keys. `None`: any row that has the keys.
     pub query: Option<String>,
     /// The fields that tell one series from another, copied into alerts.
     pub keys: Vec<String>,
     /// What is tested.
     pub test: Test,
+    /// No second alert of a series within this of the last in event time.
+    pub cooldown: Option<TimeDelta>,
+    /// Rows that are never alerted.
+    pub allow: Vec<Allow>,
 }
 
 /// What a rule tests. A null, or a value that is no number, never alerts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Test {
     /// The z-score of a field: its distance from the mean of the rows before
-    /// in sample deviations. No alert with fewer than two rows before, or if
+    /// in sample deviations. No alert with fewer than two values before, or if
     /// they do not deviate.
     Deviation {
         /// The field.
@@ -34,219 +43,119 @@ pub enum Test {
         /// Alert if the z-score's size is above this.
         threshold: f64,
     },
-    /// The rise of a field above the row before.
+    /// The rise of a field above the row before. No alert if that is null.
     Rise {
         /// The field.
         field: String,
         /// Alert if the rise is above this.
         change: f64,
     },
-    /// Limits to one row; alert if all are passed. The first one's field is
-    /// what the alert shows. Not empty.
-    Limits(Vec<Limit>),
-}
-
-/// A limit to a number of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limit {
-    /// The number.
-    pub measure: Measure,
-    /// Which side of the bound is passed.
-    pub side: Side,
-    /// The bound, itself not passed.
-    pub bound: f64,
-}
-
-/// A number of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// A field's value.
-    Field(String),
-    /// The number of items of a field that is a list.
-    Size(String),
-}
-
-/// A side of a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Above it.
-    Over,
-    /// Below it.
-    Under,
+    /// A condition; alert if it is true.
+    When(Condition),
+    /// A [detector](super::detector) of a field.
+    Detector {
+        /// The field.
+        field: String,
+        /// Which detector.
+        kind: DetectorKind,
+        /// Its settings.
+        settings: Settings,
+        /// Alert from this level on; see [`DetectorKind::is_alert`].
+        threshold: f64,
+    },
+    /// The absence of rows of `window`; alert if a series that had a row in each
+    /// of its last windows has none in the next.
+    ///
+    /// Without a query and keys it looks at the rows of all built-in queries
+    /// that are not keyed by addresses or users, which come and go, and have no
+    /// HAVING, which makes absence the usual.
+    Silence {
+        /// How many windows in a row make a row expected; at least 1.
+        windows: u32,
+    },
 }
 
 /// How bad an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Only the data are odd.
     Info,
     /// A person should look.
+    #[default]
     Warning,
     /// Users are failing, or the service is under attack.
     Critical,
 }
 
-/// There is no rule of that name.
+/// There is no such severity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no rule {0:?}; the rules are {list}", list = REFERENCE.join(", "))]
-pub struct UnknownRule(pub String);
-
-/// The names of the reference's rules.
-pub const REFERENCE: [&str; 6] = [
-    "response_time_anomaly",
-    "error_rate_spike",
-    "suspicious_ip",
-    "ddos",
-    "user_burst",
-    "late_data",
-];
-
-/// What `detect` runs if nothing is asked for. The z-score is not among it: it
-/// fires on one in eleven values of pure noise.
-pub const BARE: [&str; 5] =
-    ["error_rate_spike", "suspicious_ip", "ddos", "user_burst", "late_data"];
-
-/// The reference's rules, in the order of [`REFERENCE`].
-pub fn reference_rules() -> [Rule; 6] {
-    [
-        Rule {
-            name: "response_time_anomaly".into(),
-            severity: Severity::Warning,
-            query: Some("response_time".into()),
-            keys: vec!["service".into()],
-            test: Test::Deviation {
-                field: "avg_response_time".into(),
-                history: 10,
-                threshold: 2.0,
-            },
-        },
-        Rule {
-            name: "error_rate_spike".into(),
-            severity: Severity::Critical,
-            query: Some("error_rate".into()),
-            keys: vec!["service".into()],
-            test: Test::Rise { field: "error_rate".into(), change: 10.0 },
-        },
-        Rule {
-            name: "suspicious_ip".into(),
-            severity: Severity::Warning,
-            query: Some("ip_patterns".into()),
-            keys: vec!["ip_address".into()],
-            test: Test::Limits(vec![
-                Limit::over(Measure::Field("request_count".into()), 1_000.0),
-                Limit::over(Measure::Size("services_used".into()), 5.0),
-            ]),
-        },
-        Rule {
-            name: "ddos".into(),
-            severity: Severity::Critical,
-            query: Some("ddos".into()),
-            keys: vec!["ip_address".into()],
-            test: Test::Limits(vec![
-                Limit::over(Measure::Field("request_count".into()), 100.0),
-                Limit::under(Measure::Field("unique_users".into()), 5.0),
-            ]),
-        },
-        Rule {
-            name: "user_burst".into(),
-            severity: Severity::Warning,
-            query: Some("user_burst".into()),
-            keys: vec!["user_id".into()],
-            test: Test::Limits(vec![Limit::over(Measure::Field("event_count".into()), 50.0)]),
-        },
-        Rule {
-            name: "late_data".into(),
-            severity: Severity::Info,
-            query: Some("late_alert".into()),
-            keys: vec!["user_id".into()],
-            test: Test::Limits(vec![Limit::over(Measure::Field("late_event_count".into()), 5.0)]),
-        },
-    ]
-}
-
-/// The built-in rules with these names, each once, in the order of
-/// [`REFERENCE`].
-///
-/// # Errors
-///
-/// Fails on a name that is no rule's.
-pub fn select_rules<S: AsRef<str>>(names: &[S]) -> Result<Vec<Rule>, UnknownRule> {
-    if let Some(unknown) = names.iter().find(|name| !REFERENCE.contains(&name.as_ref())) {
-        return Err(UnknownRule(unknown.as_ref().to_owned()));
-    }
-    let is_named = |rule: &Rule| names.iter().any(|name| name.as_ref() == rule.name);
-    Ok(reference_rules().into_iter().filter(is_named).collect())
-}
+#[error("there is no severity {0:?}; there are info, warning and critical")]
+pub struct UnknownSeverity(pub String);
 
 impl Rule {
+    /// A rule about any row, without keys, of medium severity.
+    pub fn new(name: impl Into<String>, test: Test) -> Self {
+        Self {
+            name: name.into(),
+            severity: Severity::default(),
+            query: None,
+            keys: Vec::new(),
+            test,
+            cooldown: None,
+            allow: Vec::new(),
+        }
+    }
+
+    /// The same by these keys.
+    #[must_use]
+    pub fn by(self, keys: &[String]) -> Self {
+        Self { keys: keys.to_vec(), ..self }
+    }
+
     /// The z-score of any field: alerts called `zscore`.
     pub fn zscore(field: &str, keys: &[String], history: usize, threshold: f64) -> Self {
-        let field = field.to_owned();
-        Self {
-            name: "zscore".into(),
-            severity: Severity::Warning,
-            query: None,
-            keys: keys.to_vec(),
-            test: Test::Deviation { field, history, threshold },
-        }
+        let test = Test::Deviation { field: field.to_owned(), history, threshold };
+        Self::new("zscore", test).by(keys)
     }
 
     /// The rise of any field: alerts called `spike`.
     pub fn spike(field: &str, keys: &[String], change: f64) -> Self {
-        Self {
-            name: "spike".into(),
-            severity: Severity::Warning,
-            query: None,
-            keys: keys.to_vec(),
-            test: Test::Rise { field: field.to_owned(), change },
-        }
+        Self::new("spike", Test::Rise { field: field.to_owned(), change }).by(keys)
+    }
+
+    /// A condition: alerts called `when`.
+    pub fn when(condition: Condition, keys: &[String]) -> Self {
+        Self::new("when", Test::When(condition)).by(keys)
+    }
+
+    /// A detector of any field: alerts called like the detector.
+    pub fn detector(
+        kind: DetectorKind,
+        field: &str,
+        keys: &[String],
+        settings: Settings,
+        threshold: Option<f64>,
+    ) -> Self {
+        let threshold = threshold.unwrap_or(kind.default_threshold());
+        let test = Test::Detector { field: field.to_owned(), kind, settings, threshold };
+        Self::new(kind.name(), test).by(keys)
     }
 }
 
 impl Test {
-    /// How many rows before the one at hand it looks at, at most.
-    pub fn history(&self) -> usize {
-        match self {
-            Self::Deviation { history, .. } => *history,
-            Self::Rise { .. } => 1,
-            Self::Limits(_) => 0,
-        }
+    /// Whether it looks at other rows than the one at hand.
+    pub fn looks_back(&self) -> bool {
+        !matches!(self, Self::When(_))
     }
 
-    /// The fields that it reads, the alert's first.
+    /// The fields that it reads.
     pub fn fields(&self) -> Vec<&str> {
         match self {
-            Self::Deviation { field, .. } | Self::Rise { field, .. } => vec![field],
-            Self::Limits(limits) => limits.iter().map(|limit| limit.measure.field()).collect(),
-        }
-    }
-}
-
-impl Limit {
-    /// Passed above `bound`.
-    pub const fn over(measure: Measure, bound: f64) -> Self {
-        Self { measure, side: Side::Over, bound }
-    }
-
-    /// Passed below `bound`.
-    pub const fn under(measure: Measure, bound: f64) -> Self {
-        Self { measure, side: Side::Under, bound }
-    }
-
-    /// Whether `number` passes the limit.
-    pub fn is_passed_by(&self, number: f64) -> bool {
-        match self.side {
-            Side::Over => number > self.bound,
-            Side::Under => number < self.bound,
-        }
-    }
-}
-
-impl Measure {
-    /// The field that is read.
-    pub fn field(&self) -> &str {
-        match self {
-            Self::Field(field) | Self::Size(field) => field,
+            Self::Deviation { field, .. }
+            | Self::Rise { field, .. }
+            | Self::Detector { field, .. } => vec![field],
+            Self::When(condition) => condition.fields().collect(),
+            Self::Silence { .. } => Vec::new(),
         }
     }
 }
@@ -262,21 +171,13 @@ impl Severity {
     }
 }
 
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field(field) => f.write_str(field),
-            Self::Size(field) => write!(f, "size({field})"),
-        }
-    }
-}
+impl FromStr for Severity {
+    type Err = UnknownSeverity;
 
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Over => ">",
-            Self::Under => "<",
-        })
+    fn from_str(name: &str) -> Result<Self, UnknownSeverity> {
+        let known = [Self::Info, Self::Warning, Self::Critical];
+        let found = known.into_iter().find(|severity| severity.name() == name);
+        found.ok_or_else(|| UnknownSeverity(name.to_owned()))
     }
 }
 
@@ -289,13 +190,13 @@ impl fmt::Display for Test {
             Self::Rise { field, change } => {
                 write!(f, "{field} over the row before + {}", Short(*change))
             }
-            Self::Limits(limits) => {
-                for (index, Limit { measure, side, bound }) in limits.iter().enumerate() {
-                    let and = if index == 0 { "" } else { " and " };
-                    write!(f, "{and}{measure} {side} {}", Short(*bound))?;
-                }
-                Ok(())
+            Self::When(condition) => f.write_str(condition.text()),
+            Self::Detector { field, kind, settings, threshold } => {
+                write!(f, "{kind} of {field} from {}", Short(*threshold))?;
+                let Settings { memory, min_gap, .. } = *settings;
+                write!(f, " (memory {memory}, min_gap {})", Short(min_gap))
             }
+            Self::Silence { windows } => write!(f, "no row after {windows} windows with one"),
         }
     }
 }
@@ -307,58 +208,12 @@ impl fmt::Display for Rule {
         if !self.keys.is_empty() {
             write!(f, " by {}", self.keys.join(", "))?;
         }
-        match &self.query {
-            Some(query) => write!(f, " in {query}"),
-            None => Ok(()),
+        if let Some(query) = &self.query {
+            write!(f, " in {query}")?;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reference_rules_say_what_they_do() {
-        let rules = reference_rules().map(|rule| rule.to_string());
-        assert_eq!(
-            rules,
-            [
-                "response_time_anomaly: z-score of avg_response_time over 10 rows beyond 2 by service in response_time",
-                "error_rate_spike: error_rate over the row before + 10 by service in error_rate",
-                "suspicious_ip: request_count > 1000 and size(services_used) > 5 by ip_address in ip_patterns",
-                "ddos: request_count > 100 and unique_users < 5 by ip_address in ddos",
-                "user_burst: event_count > 50 by user_id in user_burst",
-                "late_data: late_event_count > 5 by user_id in late_alert",
-            ]
-        );
-        for (rule, name) in reference_rules().iter().zip(REFERENCE) {
-            assert_eq!(rule.name, name);
+        if let Some(cooldown) = self.cooldown {
+            write!(f, ", every {cooldown} at most")?;
         }
-    }
-
-    #[test]
-    fn rules_are_selected_once_and_in_order() {
-        let names = |names: &[&str]| {
-            select_rules(names)
-                .map(|rules| rules.into_iter().map(|rule| rule.name).collect::<Vec<_>>())
-        };
-        assert_eq!(names(&["late_data", "ddos", "ddos"]).unwrap(), ["ddos", "late_data"]);
-        assert_eq!(names(&BARE).unwrap(), BARE);
-        let error = names(&["ddos", "dos"]).unwrap_err().to_string();
-        assert!(error.starts_with("there is no rule \"dos\"; the rules are resp"), "{error}");
-    }
-
-    #[test]
-    fn limits_are_not_passed_by_their_bound() {
-        let size = || Measure::Size("x".into());
-        for (limit, number, passed) in [
-            (Limit::over(size(), 5.0), 5.0, false),
-            (Limit::over(size(), 5.0), 6.0, true),
-            (Limit::under(size(), 5.0), 5.0, false),
-            (Limit::under(size(), 5.0), 4.0, true),
-        ] {
-            assert_eq!(limit.is_passed_by(number), passed, "{number} {limit:?}");
-        }
+        self.allow.iter().try_for_each(|allow| write!(f, ", but not {allow}"))
     }
 }

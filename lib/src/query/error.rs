@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
 }
 
 /// The one of `names` that `word` may be a slip of.
-pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_ascii_lowercase();
     // Of a word this short every other one is a slip.
     let limit = (word.chars().count() / 3).min(3);

@@ -306,6 +306,11 @@ impl Expr {
         self.any(&|part| *part == Self::Now)
     }
 
+    /// Whether the value is the same for all records at all times.
+    pub(crate) fn is_constant(&self) -> bool {
+        !self.any(&|part| matches!(part, Self::Slot(_) | Self::Time(_) | Self::Now))
+    }
+
     /// Whether all values of the expression are numbers or null.
     pub fn is_numeric(&self) -> bool {
         self.static_type().is_some_and(Type::is_numeric)

@@ -38,6 +38,7 @@ pub(crate) mod unparse;
 
 pub use builtin::{UnknownQuery, builtin, builtin_names, builtins};
 pub use error::QueryError;
+pub(crate) use error::nearest;
 pub use expr::{Arithmetic, Case, Comparison, Expr, Literal, Type, Unit};
 pub use flags::QueryFlags;
 pub use pattern::{Pattern, PatternKind};

@@ -1,0 +1,198 @@
+//! `detect` as a program.
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::rows::parse;
+use support::stages::WINDOW;
+use support::{Ran, read_testdata, run};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_detect");
+
+#[track_caller]
+fn detect(arguments: &[&str], input: &str) -> Ran {
+    run(PROGRAM, arguments, input.as_bytes())
+}
+
+#[test]
+fn scores_are_those_of_the_prototype_one_for_each_line() {
+    let golden = parse(&read_testdata("detectors-golden.ndjson"));
+    // Times that repeat and go back, as where clocks are put back.
+    let line = |(number, row): (usize, &Value)| {
+        let hour = number / 10 % 24;
+        format!("{{\"timestamp\":\"2014-04-01T{hour:02}:00:00Z\",\"value\":{}}}\n", row["value"])
+    };
+    let input: String = golden.iter().enumerate().map(line).collect();
+    let arguments =
+        ["--detector", "surprise", "--field", "value", "--time", "timestamp", "--annotate"];
+    let ran = detect(&arguments, &input).success();
+    assert_eq!(ran.stderr, "");
+    let scored = parse(&ran.stdout);
+    assert_eq!(scored.len(), golden.len());
+    let mut reported = 0;
+    for ((line, scored), golden) in ran.stdout.lines().zip(&scored).zip(&golden) {
+        let (score, expected) =
+            (scored["anomaly_score"].as_f64().unwrap(), golden["anomaly_score"].as_f64().unwrap());
+        assert!((score - expected).abs() < 1e-6, "{line}, should be {golden}");
+        reported += usize::from(score > 0.0);
+    }
+    assert!(reported > 0);
+    for (line, before) in ran.stdout.lines().zip(input.lines()) {
+        let stem = line.split_once(",\"anomaly_score\":").unwrap().0;
+        assert_eq!(format!("{stem}}}"), before, "all else stays");
+    }
+}
+
+#[test]
+fn rules_of_a_file_run_beside_those_with_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("team.toml");
+    fs::write(&file, read_testdata("detect/rules.toml")).unwrap();
+    let file = file.to_str().unwrap();
+    let arguments =
+        ["--rules", file, "--rule", "error_rate_spike", "--by", "host", "--when", "n > 8"];
+    let ran = detect(&arguments, &read_testdata("detect/rows.ndjson")).success();
+    assert_eq!(ran.stdout, read_testdata("detect/alerts.ndjson"));
+}
+
+#[test]
+fn a_mistake_in_a_file_is_underlined() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("team.toml");
+    fs::write(&file, "[[rule]]\nname = \"x\"\nwhen = \"n > cuont(5)\"\n").unwrap();
+    let ran = detect(&["--rules", file.to_str().unwrap()], "").exited(2);
+    for part in ["unknown function `cuont`", "team.toml:3:", "^^^^^", "did you mean `count`"] {
+        assert!(ran.stderr.contains(part), "{part}\n{ran}");
+    }
+}
+
+#[test]
+fn allow_lists_can_be_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("office");
+    fs::write(&file, "# our own\n\nip=192.0.2.0/24\nip=2001:db8::/32,198.51.100.7\n").unwrap();
+    let input = ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::9", "198.51.100.7", "203.0.113.1"]
+        .map(|address| format!("{{\"ip\":\"{address}\",\"n\":9}}\n"))
+        .concat();
+    let arguments = ["--when", "n > 5", "--by", "ip", "--allow", file.to_str().unwrap()];
+    let ran = detect(&arguments, &input).success();
+    let alerts = parse(&ran.stdout);
+    assert_eq!(alerts.len(), 1, "{ran}");
+    assert_eq!(alerts[0]["ip"], "203.0.113.1");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_told() {
+    for (arguments, message) in [
+        (&["--when", "n >"][..], "--when:1:"),
+        (&["--detector", "surprise"], "--field"),
+        (&["--detector", "suprise", "--field", "x"], "there is no detector \"suprise\""),
+        (&["--field", "x"], "--detector"),
+        (&["--by", "x"], "--by belongs to --when"),
+        (&["--threshold", "3"], "--threshold belongs to"),
+        (&["--annotate", "--pass-through"], "cannot be used with"),
+        (&["--allow", "ip=192.0.2.7/24"], "the network with this address is 192.0.2.0/24"),
+        (&["--cooldown", "0s"], "it must be longer than 0s"),
+        (&["--min-gap", "2", "--detector", "novelty", "--field", "x"], "a share from 0 to 1"),
+        (&["--rule", "dos"], "there is no rule \"dos\""),
+    ] {
+        let ran = detect(arguments, "").exited(2);
+        assert!(ran.stderr.contains(message), "{message}\n{ran}");
+    }
+    let ran = detect(&["--rules", "refernce"], "").exited(1);
+    assert!(ran.stderr.contains("cannot read rules from refernce"), "{ran}");
+}
+
+#[test]
+fn figures_tell_what_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stats.json");
+    let row = |n: u32| format!("{{\"timestamp\":{n},\"k\":{},\"x\":1}}\n", n % 7);
+    let input: String = (0..30).fold(String::new(), |input, n| input + &row(n));
+    let stats = ["--stats", file.to_str().unwrap(), "--max-series", "5"];
+    let arguments = ["--detector", "surprise", "--field", "x", "--by", "k"];
+    detect(&[&arguments[..], &stats].concat(), &input).success();
+    let stats: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&stats["series"], &stats["expired"]), (&5.into(), &0.into()));
+    assert_eq!(stats["refused"], 8, "rows of two series beyond five");
+    let bytes = stats["state_bytes"].as_u64().unwrap();
+    assert!((500..10_000).contains(&bytes), "five short series take {bytes} bytes");
+}
+
+/// Whether an alert tells of an anomaly of the truth.
+fn finds(alert: &Value, anomaly: &Value) -> bool {
+    let rule = match alert["alert"].as_str().unwrap() {
+        "surprise" => "response_time_anomaly",
+        rule => rule,
+    };
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let (window, is_it) =
+        (&alert["window"], |key: &str| anomaly[key].is_null() || anomaly[key] == alert[key]);
+    rule == anomaly["rule"]
+        && text(window, "start") < text(anomaly, "end")
+        && text(anomaly, "start") < text(window, "end")
+        && ["service", "ip_address", "user_id"].into_iter().all(is_it)
+}
+
+#[test]
+fn what_was_put_in_is_found_and_little_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let truth = folder.path().join("truth.ndjson");
+    let arguments = [
+        "logs",
+        "--duration",
+        "3h",
+        "--rate",
+        "20",
+        "--seed",
+        "5",
+        "--start",
+        "2025-09-12T00:00:00Z",
+        "--out-of-order",
+        "30s",
+        "--anomaly",
+        "error-spike@20m+3m,service=auth",
+        "--anomaly",
+        "ddos@40m+2m",
+        "--anomaly",
+        "suspicious-ip@50m+5m",
+        "--anomaly",
+        "user-burst@60m+5m",
+        "--anomaly",
+        "latency@120m+3m,service=search",
+        "--anomaly",
+        "silence@150m+4m,service=payment",
+        "--truth",
+        truth.to_str().unwrap(),
+    ];
+    let logs = run(env!("CARGO_BIN_EXE_produce-synthetic"), arguments, b"").success().stdout;
+    let queries = ["--query", "log-analysis", "--query", "user_burst"];
+    let rows = run(WINDOW.path, queries, logs.as_bytes()).success().stdout;
+    let alerts = parse(&detect(&[], &rows).success().stdout);
+    let truth = parse(&fs::read_to_string(&truth).unwrap());
+    let anomalies: Vec<&Value> = truth.iter().filter(|line| line["kind"] == "anomaly").collect();
+    assert_eq!(anomalies.len(), 6);
+    for anomaly in &anomalies {
+        assert!(alerts.iter().any(|alert| finds(alert, anomaly)), "{anomaly} is missed");
+    }
+    // The few users behind a denial of service are busy too.
+    let is_side_effect = |alert: &Value| {
+        alert["alert"] == "user_burst"
+            && truth.iter().any(|anomaly| {
+                anomaly["users"].as_array().is_some_and(|users| users.contains(&alert["user_id"]))
+            })
+    };
+    let is_false = |alert: &&Value| {
+        !anomalies.iter().any(|anomaly| finds(alert, anomaly)) && !is_side_effect(alert)
+    };
+    let false_alerts: Vec<&Value> = alerts.iter().filter(is_false).collect();
+    let rows = rows.lines().count();
+    assert!(
+        false_alerts.len() * 1_000 <= rows,
+        "{} false alerts in {rows} rows: {false_alerts:#?}",
+        false_alerts.len()
+    );
+}
