@@ -3,7 +3,7 @@
 use regex::{CaptureLocations, Regex};
 
 use super::fields::{Fields, Name, Spelling, Value};
-use super::{Mismatch, Parsed};
+use super::{FieldSource, Mismatch, Parsed};
 use crate::time::Calendar;
 
 /// Reads lines with a regular expression whose named groups are the fields.
@@ -87,6 +87,29 @@ impl PatternParser {
             }
         }
         self.fields.write(&self.names, text, calendar, out)
+    }
+
+    /// Where the fields of `line`, which was read last, come from.
+    pub(super) fn sources(&self, line: &[u8]) -> Vec<FieldSource> {
+        self.fields.sources(&self.names, line)
+    }
+
+    /// How far a line that does not match the pattern matches its beginning:
+    /// where the longest beginning that is a pattern itself ends, and what
+    /// comes behind it in the pattern.
+    #[cold]
+    pub(super) fn reach(&self, text: &[u8]) -> Option<(usize, String)> {
+        let (line, pattern) = (std::str::from_utf8(text).ok()?, self.regex.as_str());
+        let beginnings = pattern.char_indices().map(|(end, _)| pattern.split_at(end)).rev();
+        for (beginning, rest) in beginnings {
+            let Some(found) = Regex::new(beginning).ok().and_then(|regex| regex.find(line)) else {
+                continue;
+            };
+            let end = found.end();
+            let said = format!("; `{beginning}` comes to column {}, but not `{rest}`", end + 1);
+            return Some((end, said));
+        }
+        None
     }
 
     /// Values that could not be cast, over all lines.

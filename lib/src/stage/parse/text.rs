@@ -50,7 +50,7 @@ impl Parse {
     }
 }
 
-const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
+pub(super) const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
 
 /// Puts a time in front of the members that begin at `members`.
 fn insert_time(time: Option<Timestamp>, members: usize, row: &mut Vec<u8>) {
