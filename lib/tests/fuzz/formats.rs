@@ -2,11 +2,11 @@
 
 use highwater_core::format::{
     AccessParser, ApacheErrorParser, CsvParser, JsonRecords, LogfmtParser, NginxErrorParser,
-    Normalized, Parsed, PatternParser, SyslogParser, TextParser, TimeOptions, Untimed,
+    Normalized, Parsed, PatternParser, SyslogParser, TextParser, TimeOptions,
 };
 use highwater_core::line::{Line, Reason};
-use highwater_core::stage::{Format, Parse};
-use highwater_core::stream::{Operator as _, Output};
+use highwater_core::stage::{Explain, Format, Parse};
+use highwater_core::stream::{Operator, Output};
 use highwater_core::time::{Calendar, is_normal_form};
 
 use super::records::Members;
@@ -24,7 +24,8 @@ const NAMES: [&str; 10] = [
     "error_code",
 ];
 
-const PATTERN: &str = r"^(?:(?<time>\S+ \S+) )?\[?(?<level>\w+)\]?:? (?:(?<status_code>\S+) )?(?<message>.*)(?<bytes>\d*)";
+/// Without classes of Unicode, which take a hundred times as long to compile.
+const PATTERN: &str = r"^(?:(?<time>[^ ]+ [^ ]+) )?\[?(?<level>[A-Za-z]+)\]?:? (?:(?<status_code>[^ ]+) )?(?<message>.*)(?<bytes>[0-9]*)";
 
 fn parser(format: &str) -> TextParser {
     match format {
@@ -42,10 +43,6 @@ fn parser(format: &str) -> TextParser {
 /// A year for the times that have none, so that nothing depends on the order.
 fn calendar() -> Calendar {
     Calendar::default().with_year(Some(2024))
-}
-
-fn keep() -> TimeOptions {
-    TimeOptions { untimed: Untimed::Keep, ..TimeOptions::default() }
 }
 
 /// Every line of text gives a record in normal form, or an error and nothing;
@@ -88,20 +85,24 @@ fn normal(record: &str, timed: bool) {
             assert!(value.is_ok(), "{key}: {value:?}: {record}");
         }
     }
-    if timed {
-        let (key, value) = &members[0];
-        assert_eq!(key, "timestamp", "{record}");
-        assert!(is_normal_form(value.get().trim_matches('"').as_bytes()), "{record}");
+    if !timed {
+        // Whoever reads it anew may find a time in a field of lower rank: `ts`
+        // was empty and is gone, `t` was passed over and is still there.
+        return;
     }
-    let mut again = JsonRecords::new(&keep());
+    let (key, value) = &members[0];
+    assert_eq!(key, "timestamp", "{record}");
+    assert!(is_normal_form(value.get().trim_matches('"').as_bytes()), "{record}");
+    let mut again = JsonRecords::default();
     let result = again.normalize(record.as_bytes(), &mut calendar(), &mut Vec::new());
     assert_eq!(result, Ok(Normalized::AsIs), "{record}");
 }
 
 /// What `parse` writes is JSON, and stays as it is if it is parsed again.
 pub(super) fn stage(format: &str, bytes: &[u8]) {
-    let format = if format == "json" { Format::Json } else { Format::Auto };
-    let rows = rows(Parse::new(format), bytes);
+    let new = || Parse::new(if format == "json" { Format::Json } else { Format::Auto });
+    let rows = rows(new(), bytes);
+    explained(new, bytes);
     for row in super::lines(&rows).filter(|row| !row.is_empty()) {
         assert!(serde_json::from_slice::<&serde_json::value::RawValue>(row).is_ok(), "{row:?}");
     }
@@ -111,12 +112,30 @@ pub(super) fn stage(format: &str, bytes: &[u8]) {
 }
 
 fn rows(parse: Parse, bytes: &[u8]) -> Vec<u8> {
-    let mut parse = parse.with_times(calendar(), &keep());
+    run(&mut parse.with_times(calendar(), &TimeOptions::default()), bytes).rows().to_vec()
+}
+
+fn run(operator: &mut dyn Operator, bytes: &[u8]) -> Output {
     let mut out = Output::in_memory();
     for bytes in super::lines(bytes).filter(|line| !line.trim_ascii().is_empty()) {
         let fault = std::str::from_utf8(bytes).is_err().then_some(Reason::InvalidUtf8);
-        parse.on_record(Line { bytes, fault }, &mut out).unwrap();
+        operator.on_record(Line { bytes, fault }, &mut out).unwrap();
     }
-    parse.on_end(&mut out).unwrap();
-    out.rows().to_vec()
+    operator.on_end(&mut out).unwrap();
+    out
+}
+
+/// As many lines are explained to be rejected as are, but for those that were
+/// kept as rejected once.
+fn explained(new: impl Fn() -> Parse, bytes: &[u8]) {
+    let new = || new().with_times(calendar(), &TimeOptions::default());
+    let mut explain = Explain::new(new());
+    let out = run(&mut explain, bytes);
+    assert!(std::str::from_utf8(out.rows()).is_ok());
+    let kept = [&b"\"error\""[..], b"\\u"]
+        .iter()
+        .any(|mark| bytes.windows(mark.len()).any(|part| part == *mark));
+    if !kept {
+        assert_eq!(explain.counts().1, run(&mut new(), bytes).stats.rejected());
+    }
 }

@@ -63,7 +63,9 @@ fn in_format(format: &str, text: &str) {
 fn instant(time: DateTime<Utc>) -> Option<Timestamp> {
     let nanos = i64::from(time.nanosecond());
     let micros = time.timestamp() * 1_000_000 + nanos / 1_000;
-    (0..=9999).contains(&time.year()).then_some(Timestamp { micros, nanos: (nanos % 1_000) as u16 })
+    // The last leap second that can be written is in the year 10000.
+    let is_spelt = (0..=9999).contains(&time.year()) && micros < 253_402_300_800_000_000;
+    is_spelt.then_some(Timestamp { micros, nanos: (nanos % 1_000) as u16 })
 }
 
 /// A duration that was read is the same as it is printed.
