@@ -128,7 +128,9 @@ fn input(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Input> {
     prop::collection::vec(line, 1..4).prop_map(move |lines| {
         let damaged = lines.into_iter().map(|(index, damages)| {
             let mut line = index.get(&corpus).clone();
-            damages.into_iter().for_each(|damage| damage.apply(&mut line, &corpus));
+            for damage in damages {
+                damage.apply(&mut line, &corpus);
+            }
             line
         });
         Input(damaged.collect::<Vec<_>>().join(&b'\n'))

@@ -1,5 +1,7 @@
 //! Lines of any shape, by a regular expression.
 
+use std::sync::OnceLock;
+
 use regex::{CaptureLocations, Regex};
 
 use super::fields::{Fields, Name, Spelling, Value};
@@ -21,6 +23,8 @@ pub struct PatternParser {
     /// The named groups, by their numbers.
     groups: Vec<(usize, Name)>,
     fields: Fields,
+    /// See [`beginnings`]; only where lines are explained.
+    beginnings: OnceLock<Vec<Regex>>,
 }
 
 /// Why a pattern cannot say what the fields are.
@@ -58,7 +62,14 @@ impl PatternParser {
             return Err(PatternError::NoGroup(pattern.to_owned()));
         }
         let locations = regex.capture_locations();
-        Ok(Self { regex, locations, names, groups, fields: Fields::default() })
+        Ok(Self {
+            regex,
+            locations,
+            names,
+            groups,
+            fields: Fields::default(),
+            beginnings: OnceLock::new(),
+        })
     }
 
     /// Appends the members of the line's record, without braces.
@@ -100,20 +111,23 @@ impl PatternParser {
     #[cold]
     pub(super) fn reach(&self, text: &[u8]) -> Option<(usize, String)> {
         let (line, pattern) = (std::str::from_utf8(text).ok()?, self.regex.as_str());
-        let beginnings = pattern.char_indices().map(|(end, _)| pattern.split_at(end)).rev();
-        for (beginning, rest) in beginnings {
-            let Some(found) = Regex::new(beginning).ok().and_then(|regex| regex.find(line)) else {
-                continue;
-            };
-            let end = found.end();
-            let said = format!("; `{beginning}` comes to column {}, but not `{rest}`", end + 1);
-            return Some((end, said));
-        }
-        None
+        let beginnings = self.beginnings.get_or_init(|| beginnings(pattern));
+        let mut reached =
+            beginnings.iter().filter_map(|regex| Some((regex, regex.find(line)?.end())));
+        let (beginning, end) = reached.next()?;
+        let rest = &pattern[beginning.as_str().len()..];
+        Some((end, format!("; `{beginning}` comes to column {}, but not `{rest}`", end + 1)))
     }
 
     /// Values that could not be cast, over all lines.
     pub fn casts_failed(&self) -> u64 {
         self.fields.casts_failed
     }
+}
+
+/// The beginnings of a pattern that are patterns themselves, the longest first.
+#[cold]
+fn beginnings(pattern: &str) -> Vec<Regex> {
+    let ends = pattern.char_indices().map(|(end, _)| end).filter(|end| *end > 0).rev();
+    ends.filter_map(|end| Regex::new(&pattern[..end]).ok()).collect()
 }

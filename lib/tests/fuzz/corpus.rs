@@ -31,7 +31,7 @@ pub(crate) fn corpus(target: &str) -> Vec<Vec<u8>> {
         for path in glob::glob(&folder.join(pattern).display().to_string()).unwrap() {
             let text = fs::read(path.unwrap()).unwrap();
             inputs.extend(super::lines(&text).take(200).map(<[u8]>::to_vec));
-            if pattern.ends_with(".sql") {
+            if target == "query" {
                 inputs.push(text);
             }
         }

@@ -18,7 +18,10 @@ pub(super) fn line(text: &[u8], at: Option<usize>, out: &mut Vec<u8>) {
         return;
     }
     let text = String::from_utf8_lossy(text);
-    let caret = at.map_or(0, |at| text.floor_char_boundary(at));
+    let mut caret = at.unwrap_or(0).min(text.len());
+    while !text.is_char_boundary(caret) {
+        caret -= 1;
+    }
     let (before, behind) = text.split_at(caret);
     let too_long = fitting(text.char_indices(), WIDTH).is_some();
     let start = fitting(before.char_indices().rev(), if too_long { CARET } else { WIDTH });
