@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use highwater_core::cli::{self, IoArgs, LineFormat, ReshapeArgs, Run, TimeArgs, UsageError};
 use highwater_core::format::{CsvParser, Dialect, LogFormatParser, PatternParser};
-use highwater_core::stage::{Format, Parse};
+use highwater_core::stage::{Explain, Format, Parse};
 
 /// Bring log lines into normal form
 ///
@@ -23,6 +23,7 @@ use highwater_core::stage::{Format, Parse};
   parse --format regex --pattern '^(?<time>\\S+) (?<level>[A-Z]+) (?<message>.*)' app.log
   parse --log-format '$remote_addr [$time_local] \"$request\" $status $request_time' access.log
   tail -F app.json | parse --rejects bad.ndjson | jq .message
+  parse --explain bad.ndjson | less
   parse --set service=web --where 'status_code >= 500' --fields timestamp,url,user_agent access.log
   parse --format words --lookup frameworks.csv --on word notes.txt
   parse --time-field created_at --time-format '%d.%m.%Y %H:%M:%S' --tz Europe/Berlin app.json")]
@@ -57,6 +58,12 @@ struct Args {
     #[arg(long, value_name = "STRING", conflicts_with_all = ["pattern", "columns"])]
     log_format: Option<String>,
 
+    /// In place of records, say for each line which format took it and what its fields are, or
+    /// where each format failed and what it expected there; lines that --rejects kept are taken
+    /// out of its rows. Columns count bytes, from 1. Exit code 1 if a line does not parse
+    #[arg(long, conflicts_with_all = NOT_EXPLAINED)]
+    explain: bool,
+
     #[command(flatten)]
     times: TimeArgs,
 
@@ -66,6 +73,22 @@ struct Args {
     #[command(flatten)]
     io: IoArgs,
 }
+
+/// What has no place beside --explain, which writes no records and rejects none.
+const NOT_EXPLAINED: [&str; 12] = [
+    "explode",
+    "lookup",
+    "on",
+    "inner",
+    "rename",
+    "set",
+    "filter",
+    "fields",
+    "schema",
+    "rejects",
+    "strict",
+    "max_rejects",
+];
 
 /// Reads the delimiter of CSV.
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -149,12 +172,24 @@ impl Args {
     }
 }
 
+/// Writes what people want to know of the lines.
+fn explain(args: &Args, parse: Parse) -> anyhow::Result<()> {
+    let mut explain = Explain::new(parse);
+    Run::new("parse", &args.io).files(&args.files).end_of_stream().drive(&mut explain)?;
+    let (lines, refused) = explain.counts();
+    anyhow::ensure!(refused == 0, "{refused} of {lines} lines did not parse");
+    Ok(())
+}
+
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         args.check_time_field()?;
         let mut parse = Parse::new(args.format()?)
             .with_times(args.times.calendar(), &args.times.options())
             .with_reshape(args.reshape.reshape()?);
+        if args.explain {
+            return explain(&args, parse);
+        }
         Run::new("parse", &args.io)
             .files(&args.files)
             .beside(args.reshape.files())

@@ -2,7 +2,7 @@
 
 use super::cursor::find_doubled_quote;
 use super::fields::{Fields, Name, Spelling, Value};
-use super::{Mismatch, Parsed};
+use super::{FieldSource, Mismatch, Parsed};
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::Calendar;
 
@@ -112,6 +112,28 @@ impl CsvParser {
             header => self
                 .read_header(header)
                 .map_err(|_| RestoreError::Damaged("the header of the CSV is none")),
+        }
+    }
+
+    /// Where the fields of `line`, which was read last, come from.
+    pub(super) fn sources(&self, line: &[u8]) -> Vec<FieldSource> {
+        self.fields.sources(&self.names, line)
+    }
+
+    /// Which field a place in a line is in: ` (field 2 of 3, level)`.
+    #[cold]
+    pub(super) fn field_at(&self, text: &[u8], at: usize) -> String {
+        let (mut start, mut number) = (0, 1);
+        while let Ok((_, Some(next))) = field(text, start, self.delimiter)
+            && next <= at
+        {
+            (start, number) = (next, number + 1);
+        }
+        let all = self.columns.len();
+        match self.columns.get(number - 1).map(|name| &self.names[name.range.clone()]) {
+            Some(name) => format!(" (field {number} of {all}, {})", String::from_utf8_lossy(name)),
+            None if all > 0 => format!(" (field {number}, and there are {all} columns)"),
+            None => format!(" (field {number})"),
         }
     }
 

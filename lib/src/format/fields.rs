@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::cursor::integer;
 use super::members::Members;
-use super::{Mismatch, NAMES, Parsed, spelling};
+use super::{FieldSource, Mismatch, NAMES, Parsed, spelling};
 use crate::line::{Reason, json};
 use crate::time::{Calendar, Timestamp};
 
@@ -212,6 +212,19 @@ impl Fields {
             }
         }
         Ok(if time.is_some() { Parsed::Timed } else { Parsed::Untimed })
+    }
+
+    /// Where the normalised fields come from; names lie in `names`, values in
+    /// `text`.
+    #[cold]
+    pub(super) fn sources(&self, names: &[u8], text: &[u8]) -> Vec<FieldSource> {
+        let source = |(slot, name): (usize, &'static str)| {
+            let (called, value) = self.normal(slot)?;
+            let called = String::from_utf8_lossy(&names[called.range.clone()]).into_owned();
+            let is_null = matches!(text.get(value.range.clone()), Some(b"" | b"-") | None);
+            Some(FieldSource { name, called, at: value.range.start, is_null })
+        };
+        NAMES.into_iter().enumerate().filter_map(source).collect()
     }
 
     fn normal(&self, slot: usize) -> Option<&(Name, Value)> {

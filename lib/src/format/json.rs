@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::FieldSource;
 use super::time_options::{TimeOptions, Untimed, time_like};
 use crate::line::{Field, Kind, Member, Projection, Reason, ScanError, Scanner, json};
 use crate::time::{Calendar, TimeReader, Timestamp, is_normal_form};
@@ -262,6 +263,20 @@ impl JsonRecords {
         let found = sources.iter().position(|&slot| self.scanner.field(slot).is_present());
         let index = found.unwrap_or(0);
         (index, self.scanner.field(sources[index]))
+    }
+
+    /// Where the normalised fields of `line`, which was read last, come from.
+    #[cold]
+    pub(crate) fn sources(&self, line: &[u8]) -> Vec<FieldSource> {
+        let source = |(slot, name): (usize, &'static str)| {
+            let (index, field) = self.find(slot);
+            let called = self.scanner.projection().name(self.sources[slot][index]);
+            let called = String::from_utf8_lossy(called).into_owned();
+            let is_null = field.text(line) == b"null";
+            let at = field.start as usize;
+            field.is_present().then_some(FieldSource { name, called, at, is_null })
+        };
+        NAMES.into_iter().enumerate().filter_map(source).collect()
     }
 
     /// The record's time, or none for one that does without.

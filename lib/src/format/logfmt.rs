@@ -2,7 +2,7 @@
 
 use super::cursor::trim_end;
 use super::fields::{Fields, Spelling, Value};
-use super::{Mismatch, Parsed};
+use super::{FieldSource, Mismatch, Parsed};
 use crate::time::Calendar;
 
 /// Reads lines of logfmt, such as `time=2024-03-05T07:08:09Z level=info msg="a \"b\""`.
@@ -55,6 +55,11 @@ impl LogfmtParser {
     /// Values that could not be cast, over all lines.
     pub fn casts_failed(&self) -> u64 {
         self.fields.casts_failed
+    }
+
+    /// Where the fields of `line`, which was read last, come from.
+    pub(super) fn sources(&self, line: &[u8]) -> Vec<FieldSource> {
+        self.fields.sources(line, line)
     }
 
     /// Reads the pair at `at`, and says where it ends.

@@ -7,6 +7,7 @@
 
 mod access;
 mod apache_error;
+mod attempts;
 mod container;
 mod csv;
 mod cursor;
@@ -25,6 +26,7 @@ mod time_options;
 
 pub use access::AccessParser;
 pub use apache_error::ApacheErrorParser;
+pub(crate) use attempts::FieldSource;
 pub use container::{Containers, Unwrapped};
 pub use csv::CsvParser;
 pub use json::{JsonError, JsonRecords, Normalized};
@@ -77,5 +79,11 @@ impl Mismatch {
     /// The line has a time that is none.
     pub(crate) const fn bad_time(at: usize, expected: &'static str) -> Self {
         Self { reason: Reason::BadTimestamp, at, token: "time", expected }
+    }
+
+    /// How far the format came: a time that is none is further than all else,
+    /// since the line has all of the format's marks up to there.
+    pub(crate) fn reach(&self) -> (bool, usize) {
+        (self.reason == Reason::BadTimestamp, self.at)
     }
 }

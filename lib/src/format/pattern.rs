@@ -1,9 +1,11 @@
 //! Lines of any shape, by a regular expression.
 
+use std::sync::OnceLock;
+
 use regex::{CaptureLocations, Regex};
 
 use super::fields::{Fields, Name, Spelling, Value};
-use super::{Mismatch, Parsed};
+use super::{FieldSource, Mismatch, Parsed};
 use crate::time::Calendar;
 
 /// Reads lines with a regular expression whose named groups are the fields.
@@ -21,6 +23,8 @@ pub struct PatternParser {
     /// The named groups, by their numbers.
     groups: Vec<(usize, Name)>,
     fields: Fields,
+    /// See [`beginnings`]; only where lines are explained.
+    beginnings: OnceLock<Vec<Regex>>,
 }
 
 /// Why a pattern cannot say what the fields are.
@@ -59,7 +63,7 @@ impl PatternParser {
             return Err(PatternError::NoGroup(pattern.to_owned()));
         }
         let locations = regex.capture_locations();
-        Ok(Self { regex, locations, names, groups, fields })
+        Ok(Self { regex, locations, names, groups, fields, beginnings: OnceLock::new() })
     }
 
     /// Looks for the time in the group of this name alone.
@@ -98,8 +102,34 @@ impl PatternParser {
         self.fields.write(&self.names, text, calendar, out)
     }
 
+    /// Where the fields of `line`, which was read last, come from.
+    pub(super) fn sources(&self, line: &[u8]) -> Vec<FieldSource> {
+        self.fields.sources(&self.names, line)
+    }
+
+    /// How far a line that does not match the pattern matches its beginning:
+    /// where the longest beginning that is a pattern itself ends, and what
+    /// comes behind it in the pattern.
+    #[cold]
+    pub(super) fn reach(&self, text: &[u8]) -> Option<(usize, String)> {
+        let (line, pattern) = (std::str::from_utf8(text).ok()?, self.regex.as_str());
+        let beginnings = self.beginnings.get_or_init(|| beginnings(pattern));
+        let mut reached =
+            beginnings.iter().filter_map(|regex| Some((regex, regex.find(line)?.end())));
+        let (beginning, end) = reached.next()?;
+        let rest = &pattern[beginning.as_str().len()..];
+        Some((end, format!("; `{beginning}` comes to column {}, but not `{rest}`", end + 1)))
+    }
+
     /// Values that could not be cast, over all lines.
     pub fn casts_failed(&self) -> u64 {
         self.fields.casts_failed
     }
+}
+
+/// The beginnings of a pattern that are patterns themselves, the longest first.
+#[cold]
+fn beginnings(pattern: &str) -> Vec<Regex> {
+    let ends = pattern.char_indices().map(|(end, _)| end).filter(|end| *end > 0).rev();
+    ends.filter_map(|end| Regex::new(&pattern[..end]).ok()).collect()
 }

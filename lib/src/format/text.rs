@@ -4,7 +4,6 @@ use super::{
     AccessParser, ApacheErrorParser, CsvParser, LogFormatParser, LogfmtParser, Mismatch,
     NginxErrorParser, Parsed, PatternParser, SyslogParser,
 };
-use crate::line::Reason;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::Calendar;
 
@@ -158,6 +157,16 @@ impl AutoParser {
         self.search(text, calendar, out)
     }
 
+    /// The format of the last line that one took.
+    pub(super) fn last(&self) -> &TextParser {
+        &self.parsers[self.last]
+    }
+
+    /// The formats, in the order in which they are tried.
+    pub(super) fn parsers(&mut self) -> &mut [TextParser] {
+        &mut self.parsers
+    }
+
     #[cold]
     fn search(
         &mut self,
@@ -170,7 +179,6 @@ impl AutoParser {
             "line",
             "an access log, error log, syslog or logfmt line, or JSON",
         );
-        let reach = |mismatch: &Mismatch| (mismatch.reason == Reason::BadTimestamp, mismatch.at);
         for (index, parser) in self.parsers.iter_mut().enumerate() {
             if !may_be(parser, text) {
                 continue;
@@ -180,7 +188,7 @@ impl AutoParser {
                     self.last = index;
                     return Ok(parsed);
                 }
-                Err(mismatch) if reach(&mismatch) > reach(&furthest) => furthest = mismatch,
+                Err(mismatch) if mismatch.reach() > furthest.reach() => furthest = mismatch,
                 Err(_) => {}
             }
         }
@@ -191,7 +199,7 @@ impl AutoParser {
 /// Whether a line begins as one of the format would, where the parser alone
 /// would take lines that are something else, or look at all of it to refuse it.
 #[inline]
-fn may_be(parser: &TextParser, text: &[u8]) -> bool {
+pub(super) fn may_be(parser: &TextParser, text: &[u8]) -> bool {
     match parser {
         TextParser::Access(_) => memchr::memchr(b'"', text).is_some(),
         TextParser::Logfmt(_) => {

@@ -4,4 +4,4 @@ mod ingest;
 mod parse;
 
 pub use ingest::Ingest;
-pub use parse::{Format, Parse};
+pub use parse::{Explain, Format, Parse};

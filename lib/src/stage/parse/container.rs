@@ -61,7 +61,7 @@ impl Parse {
 /// Splits a line that may be of Docker's json-file into the value of its
 /// `@source`, if it has one, and the other members.
 #[inline]
-fn docker_members(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+pub(super) fn docker_members(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let members = line.trim_ascii_start().strip_prefix(b"{")?;
     if members.starts_with(br#""log":""#) {
         return Some((None, members));

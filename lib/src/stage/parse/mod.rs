@@ -1,12 +1,14 @@
 //! `parse`: text and JSON become normalised records.
 
 mod container;
+mod explain;
 mod format;
 #[cfg(test)]
 mod tests;
 mod text;
 mod words;
 
+pub use explain::Explain;
 pub use format::Format;
 
 use crate::format::{Containers, JsonRecords, Normalized, TextParser, TimeOptions, Untimed};

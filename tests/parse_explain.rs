@@ -1,0 +1,86 @@
+//! `parse --explain`.
+//!
+//! Each folder of `testdata/explain` is a case: the arguments, one a line, the
+//! input and what is said of it. `HIGHWATER_TEST_WRITE=1` writes what is said
+//! there, to be read.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::stages::PARSE;
+use support::{Ran, read_testdata, run, testdata};
+
+fn explain(args: &[&str], input: impl AsRef<[u8]>) -> Ran {
+    run(PARSE.path, ["--explain"].iter().chain(args), input.as_ref())
+}
+
+const CASES: [&str; 7] = ["auto", "csv", "json", "kept", "long", "regex", "wrapped"];
+
+#[test]
+fn lines_are_explained_as_the_files_say() {
+    for case in CASES {
+        let folder = Path::new("explain").join(case);
+        let file = |name: &str| testdata(folder.join(name).to_str().unwrap());
+        let args = fs::read_to_string(file("args")).unwrap();
+        let args: Vec<&str> = args.lines().collect();
+        let input = fs::read(file("input")).unwrap();
+        let ran = explain(&args, &input).exited(1);
+        assert!(ran.stderr.trim_end().ends_with(" did not parse"), "{ran}");
+        if std::env::var_os("HIGHWATER_TEST_WRITE").is_some() {
+            fs::write(file("expected.txt"), &ran.stdout).unwrap();
+        }
+        let expected = fs::read_to_string(file("expected.txt")).unwrap();
+        assert_eq!(ran.stdout, expected, "{case}");
+        // What --rejects kept is explained, but as a line it is rejected for what it is.
+        if case != "kept" {
+            assert_eq!(verdicts(&args, &input), told(&ran.stdout), "{case}");
+        }
+    }
+}
+
+/// The lines that are rejected, and for which reason, as `parse` has it.
+fn verdicts(args: &[&str], input: &[u8]) -> Vec<(u64, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let rejects = folder.path().join("rejects");
+    run(PARSE.path, args.iter().chain(&["--rejects", rejects.to_str().unwrap()]), input);
+    let rejects = fs::read_to_string(rejects).unwrap();
+    let verdict = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let error = row["error"].as_str().unwrap();
+        (row["source"]["line"].as_u64().unwrap(), error.split(':').next().unwrap().to_owned())
+    };
+    rejects.lines().map(verdict).collect()
+}
+
+/// The same, as `--explain` has it.
+fn told(stdout: &str) -> Vec<(u64, String)> {
+    let refused = |line: &str| {
+        let (number, said) = line.strip_prefix("stdin:")?.split_once(": ")?;
+        let reason = said.split(',').next()?;
+        reason.contains('_').then(|| (number.parse().unwrap(), reason.to_owned()))
+    };
+    stdout.lines().filter_map(refused).collect()
+}
+
+#[test]
+fn lines_that_all_parse_are_no_failure() {
+    let log = testdata("access/nginx.log");
+    let ran = explain(&["--format", "nginx", log.to_str().unwrap()], "").success();
+    assert_eq!(ran.stderr, "");
+    let lines = read_testdata("access/nginx.log").lines().count();
+    assert!(ran.stdout.ends_with(&format!("{lines} lines: {lines} parsed ({lines} access log)\n")));
+    assert_eq!(explain(&[], "").success().stdout, "");
+}
+
+#[test]
+fn what_has_no_place_beside_it_is_refused() {
+    for args in [&["--rejects", "x"][..], &["--where", "true"], &["--set", "a=b"], &["--strict"]] {
+        let ran = explain(args, "").exited(2);
+        assert!(ran.stderr.contains("--explain"), "{ran}");
+        assert_eq!(ran.stdout, "");
+    }
+}
