@@ -18,7 +18,7 @@ fn explain(args: &[&str], input: impl AsRef<[u8]>) -> Ran {
     run(PARSE.path, ["--explain"].iter().chain(args), input.as_ref())
 }
 
-const CASES: [&str; 7] = ["auto", "csv", "json", "kept", "long", "regex", "wrapped"];
+const CASES: [&str; 8] = ["auto", "csv", "json", "kept", "log-format", "long", "regex", "wrapped"];
 
 #[test]
 fn lines_are_explained_as_the_files_say() {

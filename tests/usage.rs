@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
-use support::stages::{EXPORT, PARSE, WINDOW};
+use support::stages::{DETECT, EXPORT, PARSE, WINDOW};
 
 const RECORD: &str = "{\"ts\":1757635200,\"service\":\"auth\",\"status_code\":500}\n";
 
@@ -37,7 +37,7 @@ fn an_output_that_is_an_input_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_output_that_is_a_table_a_schema_or_a_query_is_refused_and_left_alone() {
+fn an_output_that_is_read_beside_the_input_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -47,6 +47,8 @@ fn an_output_that_is_a_table_a_schema_or_a_query_is_refused_and_left_alone() {
     let table = path("table.csv", "service,team\nauth,identity\n");
     let schema = path("schema", "user_id STRING");
     let query = path("own.sql", "SELECT count(*) AS n FROM logs");
+    let rules = path("team.toml", "[[rule]]\nname = \"slow\"\nwhen = \"n > 1\"\n");
+    let allowed = path("allowed", "ip_address=192.0.2.0/24\n");
     for flag in ["--rejects", "--stats"] {
         let refused = |ran: support::Ran| {
             assert!(ran.stderr.contains("is to be read"), "{ran}");
@@ -55,12 +57,16 @@ fn an_output_that_is_a_table_a_schema_or_a_query_is_refused_and_left_alone() {
         refused(PARSE.run(&args, RECORD).exited(2));
         refused(PARSE.run(&["--schema", &schema, flag, &schema], RECORD).exited(2));
         refused(window(&["--query", &query, flag, &query], RECORD).exited(2));
+        refused(DETECT.run(&["--rules", &rules, flag, &rules], RECORD).exited(2));
+        refused(DETECT.run(&["--allow", &allowed, flag, &allowed], RECORD).exited(2));
     }
     let ran = window(&["--query", &query, "--late", &query], RECORD).exited(2);
     assert!(ran.stderr.contains("is to be read"), "{ran}");
     assert!(fs::read_to_string(&table).unwrap().starts_with("service"));
     assert!(fs::read_to_string(&query).unwrap().starts_with("SELECT"));
     assert_eq!(fs::read_to_string(&schema).unwrap(), "user_id STRING");
+    assert!(fs::read_to_string(&rules).unwrap().starts_with("[[rule]]"));
+    assert_eq!(fs::read_to_string(&allowed).unwrap(), "ip_address=192.0.2.0/24\n");
 }
 
 #[test]

@@ -179,6 +179,7 @@ readers! {
     logfmt "logfmt"
     csv "csv"
     regex "regex"
+    log_format "log-format"
     json "json"
     auto "auto"
     time "time"

@@ -162,7 +162,7 @@ impl Args {
         let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let mut rules = Vec::new();
         for set in &self.rules {
-            if set == Path::new("reference") {
+            if is_built_in(set) {
                 names.extend(REFERENCE);
             } else {
                 rules.extend(self.file_rules(set)?);
@@ -232,7 +232,7 @@ impl Args {
     fn allow_lists(&self) -> anyhow::Result<Vec<Allow>> {
         let mut lists = Vec::new();
         for text in &self.allow {
-            if text.contains('=') {
+            if is_list(text) {
                 let list =
                     Allow::parse(text).map_err(|error| usage(&format!("--allow {error}")))?;
                 lists.push(list);
@@ -252,6 +252,12 @@ impl Args {
         Ok(lists)
     }
 
+    /// The files that it reads beside its input.
+    fn files_beside(&self) -> impl Iterator<Item = PathBuf> {
+        let rules = self.rules.iter().filter(|set| !is_built_in(set)).cloned();
+        rules.chain(self.allow.iter().filter(|text| !is_list(text)).map(PathBuf::from))
+    }
+
     fn options(&self) -> DetectOptions {
         DetectOptions {
             time_field: self.time.clone(),
@@ -263,6 +269,16 @@ impl Args {
             bounds: SeriesBounds { expire: self.expire, most: self.max_series },
         }
     }
+}
+
+/// Whether --rules names a built-in set and no file.
+fn is_built_in(set: &Path) -> bool {
+    set == Path::new("reference")
+}
+
+/// Whether --allow gives a list and no file.
+fn is_list(text: &str) -> bool {
+    text.contains('=')
 }
 
 fn usage(error: &dyn fmt::Display) -> UsageError {
@@ -288,6 +304,9 @@ fn parse_length(text: &str) -> Result<TimeDelta, String> {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let mut detect = Detect::new(args.all_rules()?, &args.options());
-        Run::new("detect", &args.io).files(&args.files).drive(&mut detect)
+        Run::new("detect", &args.io)
+            .files(&args.files)
+            .beside(args.files_beside())
+            .drive(&mut detect)
     })
 }

@@ -9,6 +9,7 @@ fn patterns(target: &str) -> &'static [&'static str] {
         "scanner" | "json" => &["*/*.ndjson", "reshape/*/input.ndjson", "fuzz/json.txt"],
         "control" => &["fuzz/control.txt"],
         "access" => &["access/*.log"],
+        "log-format" => &["access/*.log", "parse/*log-format*/input", "fuzz/log-format.txt"],
         "apache-error" => &["text/apache-error.*.log", "text/apache-error.log"],
         "nginx-error" => &["text/nginx-error.*.log", "text/nginx-error.log"],
         "syslog" => &["text/syslog.*.log", "text/syslog.log"],

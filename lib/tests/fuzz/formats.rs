@@ -1,8 +1,8 @@
 //! Log formats: what a line gives is a record in normal form, or nothing.
 
 use highwater_core::format::{
-    AccessParser, ApacheErrorParser, CsvParser, JsonRecords, LogfmtParser, NginxErrorParser,
-    Normalized, Parsed, PatternParser, SyslogParser, TextParser, TimeOptions,
+    AccessParser, ApacheErrorParser, CsvParser, JsonRecords, LogFormatParser, LogfmtParser,
+    NginxErrorParser, Normalized, Parsed, PatternParser, SyslogParser, TextParser, TimeOptions,
 };
 use highwater_core::line::{Line, Reason};
 use highwater_core::stage::{Explain, Format, Parse};
@@ -27,6 +27,9 @@ const NAMES: [&str; 10] = [
 /// Without classes of Unicode, which take a hundred times as long to compile.
 const PATTERN: &str = r"^(?:(?<time>[^ ]+ [^ ]+) )?\[?(?<level>[A-Za-z]+)\]?:? (?:(?<status_code>[^ ]+) )?(?<message>.*)(?<bytes>[0-9]*)";
 
+/// Combined, with a time in seconds behind it.
+const LOG_FORMAT: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time"#;
+
 fn parser(format: &str) -> TextParser {
     match format {
         "access" => TextParser::Access(AccessParser::auto()),
@@ -36,6 +39,10 @@ fn parser(format: &str) -> TextParser {
         "logfmt" => TextParser::Logfmt(LogfmtParser::default()),
         "csv" => TextParser::Csv(Box::new(CsvParser::with_header(b','))),
         "regex" => TextParser::Pattern(Box::new(PatternParser::new(PATTERN).unwrap())),
+        "log-format" => {
+            let parser = LogFormatParser::new(LOG_FORMAT, "LOG_FORMAT", None).unwrap();
+            TextParser::LogFormat(Box::new(parser))
+        }
         other => panic!("no such format: {other}"),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use corpus::corpus;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 14] = [
+pub(crate) const TARGETS: [Target; 15] = [
     ("scanner", records::scanner),
     ("control", records::control),
     ("access", |input| formats::text("access", input)),
@@ -28,6 +28,7 @@ pub(crate) const TARGETS: [Target; 14] = [
     ("logfmt", |input| formats::text("logfmt", input)),
     ("csv", |input| formats::text("csv", input)),
     ("regex", |input| formats::text("regex", input)),
+    ("log-format", |input| formats::text("log-format", input)),
     ("json", |bytes| formats::stage("json", bytes)),
     ("auto", |bytes| formats::stage("auto", bytes)),
     ("time", times::time),
