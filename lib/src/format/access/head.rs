@@ -114,7 +114,7 @@ fn split_word(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// `-`. Names need not be good ones, since resolvers return what they like, but
 /// marks that separate or enclose would mean that this is something else.
 #[inline]
-fn is_host(word: &[u8]) -> bool {
+pub(in crate::format) fn is_host(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(|byte| HOST[usize::from(*byte)])
 }
 

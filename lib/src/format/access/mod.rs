@@ -1,6 +1,6 @@
 //! Access logs of Apache and nginx.
 
-mod head;
+pub(super) mod head;
 pub(super) mod request;
 mod tail;
 pub(super) mod time;

@@ -105,8 +105,8 @@ fn variable(directive: &Directive<'_>, tokens: &mut Vec<Token>) {
             text(b"]")
         }
         (b"a", "c") => own("peer_address"),
-        (b"a", _) => known("client_address", "ip_address", 0, Kind::Text),
-        (b"h", _) => known("client_host", "ip_address", 1, Kind::Text),
+        (b"a", _) => known("client_address", "ip_address", 0, Kind::Host),
+        (b"h", _) => known("client_host", "ip_address", 1, Kind::Host),
         (b"l", _) => own("identity"),
         (b"u", _) => known("remote_user", "user_id", 0, Kind::Text),
         (b"r", _) => known("request", "request", 0, Kind::Request),

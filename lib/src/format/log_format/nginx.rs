@@ -46,7 +46,7 @@ pub(super) fn tokens(config: &Config) -> Result<Vec<Token>, QueryError> {
 fn known(name: &str) -> Option<(&'static str, u8, Kind)> {
     Some(match name {
         "time_local" | "time_iso8601" | "msec" | "timestamp" => ("timestamp", 0, Kind::Time(None)),
-        "remote_addr" => ("ip_address", 0, Kind::Text),
+        "remote_addr" => ("ip_address", 0, Kind::Host),
         "remote_port" => ("client_port", 0, Kind::Integer),
         "remote_user" => ("user_id", 0, Kind::Text),
         "request_id" => ("request_id", 0, Kind::Text),

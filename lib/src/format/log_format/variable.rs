@@ -29,6 +29,8 @@ pub(super) struct Variable {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Time(TimeSpelling),
+    /// An address or a host name, which has no blanks.
+    Host,
     /// `GET / HTTP/1.1`
     Request,
     Status,

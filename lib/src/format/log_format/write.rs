@@ -2,6 +2,7 @@
 
 use super::variable::Kind;
 use super::{LogFormatParser, Value};
+use crate::format::access::head::is_host;
 use crate::format::access::request::{self, Request};
 use crate::format::access::time::Time;
 use crate::format::access::{size, status};
@@ -38,14 +39,18 @@ impl LogFormatParser {
                     bad_request = request.is_none().then_some(text);
                 }
                 Kind::Status => {
-                    out.extend_from_slice(self.number(member.step, status(raw), STATUS)?);
+                    out.extend_from_slice(self.checked(member.step, status(raw), STATUS)?);
                 }
                 Kind::Integer => {
-                    out.extend_from_slice(self.number(member.step, size(raw), SIZE)?);
+                    out.extend_from_slice(self.checked(member.step, size(raw), SIZE)?);
                 }
                 Kind::Seconds(decimals) => {
                     let written = seconds(raw, decimals, out);
-                    self.number(member.step, written.then_some(b""), SECONDS)?;
+                    self.checked(member.step, written.then_some(b""), SECONDS)?;
+                }
+                Kind::Host => {
+                    self.checked(member.step, is_host(raw).then_some(b""), HOST)?;
+                    self.text(cursor, value, out);
                 }
                 Kind::Text | Kind::Time(_) => self.text(cursor, value, out),
             }
@@ -74,17 +79,18 @@ impl LogFormatParser {
     }
 
     #[inline]
-    fn number<'n>(
+    fn checked<'n>(
         &self,
         step: usize,
-        number: Option<&'n [u8]>,
+        value: Option<&'n [u8]>,
         expected: &'static str,
     ) -> Result<&'n [u8], Mismatch> {
         let at = self.values[step].range.start;
-        number.ok_or(Mismatch::no_match(at, self.steps[step].token, expected))
+        value.ok_or(Mismatch::no_match(at, self.steps[step].token, expected))
     }
 }
 
+const HOST: &str = "an address, a host name or -";
 const STATUS: &str = "three digits, 0 or -";
 const SIZE: &str = "a number of up to 18 digits, or -";
 const SECONDS: &str = "a number, or -";
