@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 
+use super::unpack::Unpacked;
+
 /// Files are read in blocks of this size, so that decoders are fed well.
 const BLOCK: usize = 256 * 1024;
 
@@ -21,7 +23,31 @@ pub(crate) struct Content {
     taken: u64,
 }
 
-struct Decoder(Box<dyn Read>);
+/// Where unpacking happens.
+enum Decoder {
+    /// In the reader's turn, which signals end though a pipe has nothing to
+    /// give.
+    Here(Box<dyn Read>),
+    /// Ahead of the reader, of files.
+    Beside(Unpacked),
+}
+
+impl Decoder {
+    fn new(decoder: impl Read + Send + 'static, is_file: bool) -> io::Result<Self> {
+        if is_file {
+            Unpacked::begin(decoder).map(Self::Beside)
+        } else {
+            Ok(Self::Here(Box::new(decoder)))
+        }
+    }
+
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Here(decoder) => decoder.read(space),
+            Self::Beside(unpacked) => unpacked.read(space),
+        }
+    }
+}
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,7 +97,7 @@ impl Content {
             self.sniffed = true;
         }
         if let Some(decoder) = &mut self.decoder {
-            let count = decoder.0.read(space)?;
+            let count = decoder.read(space)?;
             if let Ok(position) = self.file.stream_position() {
                 self.taken = position;
             }
@@ -125,13 +151,15 @@ impl Content {
         }
         let (gzip, zstd) = (start.starts_with(GZIP), start.starts_with(ZSTD));
         let whole = Cursor::new(start.clone()).chain(self.file.try_clone()?);
+        let is_file = self.file.metadata()?.is_file();
         if gzip {
             let reader = BufReader::with_capacity(BLOCK, whole);
-            self.decoder = Some(Decoder(Box::new(flate2::bufread::MultiGzDecoder::new(reader))));
+            let decoder = flate2::bufread::MultiGzDecoder::new(reader);
+            self.decoder = Some(Decoder::new(decoder, is_file)?);
         } else if zstd {
             let reader = BufReader::with_capacity(BLOCK, whole);
             let decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-            self.decoder = Some(Decoder(Box::new(decoder)));
+            self.decoder = Some(Decoder::new(decoder, is_file)?);
         } else {
             self.pending = Cursor::new(start);
         }

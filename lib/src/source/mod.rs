@@ -15,6 +15,7 @@ mod paths;
 mod rate;
 mod resume;
 mod tcp;
+mod unpack;
 
 use std::fmt;
 use std::fs::File;
