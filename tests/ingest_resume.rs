@@ -160,6 +160,92 @@ fn the_record_held_at_a_signal_comes_in_the_next_run() {
     assert_eq!(live.end().0, End::Code(0));
 }
 
+/// Follows a pattern that the rotated names match too, while the file is rotated
+/// twice, and then again: nothing comes twice, under whichever name.
+#[test]
+fn rotated_files_that_match_the_pattern_do_not_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let args = ["--follow", "--checkpoint-interval", "100ms", "app.log*"];
+    append(path("app.log"), "one\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    let mut rows = vec![next_row(&live)];
+    for text in ["two\n", "three\n"] {
+        let _ = fs::rename(path("app.log.1"), path("app.log.2"));
+        fs::rename(path("app.log"), path("app.log.1")).unwrap();
+        append(path("app.log"), text);
+        rows.push(next_row(&live));
+    }
+    assert_eq!(rows, ["one", "two", "three"].map(raw));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    append(path("app.log"), "four\n");
+    assert_eq!(next_row(&live), raw("four"));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
+/// A rotated file that was read to its end and deleted, or packed, while it was
+/// followed is nothing that the next run has to find.
+#[test]
+fn a_file_that_was_read_and_deleted_is_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let args = ["--follow", "--checkpoint-interval", "100ms", "app.log"];
+    append(path("app.log"), "one\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(next_row(&live), raw("one"));
+    fs::rename(path("app.log"), path("app.log.1")).unwrap();
+    append(path("app.log"), "two\n");
+    assert_eq!(next_row(&live), raw("two"));
+    fs::remove_file(path("app.log.1")).unwrap();
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+    append(path("app.log"), "three\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(next_row(&live), raw("three"));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
+/// A file that was rotated before it had any lines is not taken for the one at
+/// its path, which begins alike.
+#[test]
+fn an_empty_file_that_was_rotated_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let args = ["--follow", "--checkpoint-interval", "100ms", "app.log"];
+    append(path("app.log"), "");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    while !live.line().contains("barrier") {}
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+    append(path("app.log"), "one\n");
+    fs::rename(path("app.log"), path("app.log.1")).unwrap();
+    append(path("app.log"), "two\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!([next_row(&live), next_row(&live)], ["one", "two"].map(raw));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
+/// The next line that is no control line.
+fn next_row(live: &Live) -> String {
+    loop {
+        let line = live.line();
+        if !line.starts_with(r#"{"@":"#) {
+            return line;
+        }
+    }
+}
+
 /// Three files that overlap, in which every third record has no time.
 fn write_files(folder: &Path, records: usize) {
     for file in 0..3 {

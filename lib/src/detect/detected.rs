@@ -38,6 +38,11 @@ impl Detected {
         Some(self.detector.clone().step(value))
     }
 
+    /// Whether a row has a window, and it is the newest one.
+    pub(super) fn is_at(&self, window: Option<Place>) -> bool {
+        window.is_some() && window == self.newest.map(|(newest, _)| newest)
+    }
+
     pub(super) fn restore(
         kind: DetectorKind,
         settings: &Settings,

@@ -67,7 +67,9 @@
 //!   the next row of the query and not by a clock, so an outage of all series is
 //!   told when it is over. Windows are as far apart as the greatest common
 //!   divisor of the distances seen says, so sliding windows and queries that are
-//!   silent now and then are understood. Windows of differing lengths are
+//!   silent now and then are understood. A row far ahead of all others ends the
+//!   watching of its query until time has come to it: `window --max-jump` keeps
+//!   such clocks out. Windows of differing lengths are
 //!   sessions, and left alone. In `window --mode update` rows come before their
 //!   windows are over: use append mode. What is watched, if the rule names no
 //!   keys and no query, are the built-in queries with windows, without HAVING

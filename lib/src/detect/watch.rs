@@ -219,6 +219,10 @@ impl Watch {
                     series.known(key, at)
                 };
                 let Some(series) = series else { return Verdict::Usual(0.0) };
+                // Nor does it take back what another row of the window has said.
+                if !row.reader.field(*slot).is_present() && series.is_at(window) {
+                    return Verdict::Usual(0.0);
+                }
                 let value = row.number(*slot, casts_failed);
                 let Some(score) = series.step(window, value) else { return Verdict::TooOld };
                 let value = value.filter(|_| kind.is_alert(score.level, *threshold));
@@ -282,7 +286,7 @@ impl Watch {
         let Some(last) = alerted.entry(key, Some(at), make) else { return false };
         let is_hot = !is_new && at.micros.abs_diff(last.micros) < cooldown.micros.unsigned_abs();
         if !is_hot {
-            *last = at;
+            *last = at.max(*last);
         }
         is_hot
     }

@@ -157,6 +157,11 @@ impl Held {
         self.bytes.shrink_to_fit();
     }
 
+    /// Whether it has been told that nothing more will come.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
     /// The next record that no more lines can belong to, or the start of a line
     /// that is too long. [`take`](Self::take) takes it.
     pub(super) fn look(&mut self) -> Option<&[u8]> {

@@ -51,15 +51,19 @@ pub(crate) fn present_paths(arguments: &[PathBuf]) -> anyhow::Result<Vec<PathBuf
     Ok(paths)
 }
 
-/// The first file beside `path`, in byte order of names, that `is_it`.
+/// The first file in the folder of `path`, in byte order of names, that `is_it`.
 pub(super) fn search_folder(
     path: &Path,
     is_it: impl Fn(&File) -> io::Result<bool>,
 ) -> io::Result<Option<(PathBuf, File)>> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return Ok(None) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let here = folder == Path::new("");
+    let Ok(entries) = fs::read_dir(if here { Path::new(".") } else { folder }) else {
+        return Ok(None);
+    };
+    // Spelled as the path is, so that it is known again: without `./`.
     let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter_map(|entry| entry.ok().map(|entry| folder.join(entry.file_name())))
         .filter(|path| path.is_file())
         .collect();
     paths.sort();

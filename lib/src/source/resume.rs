@@ -75,22 +75,28 @@ impl Resumed {
 
 /// The path at which a file is now: its own, or another in its folder.
 fn find(position: &Position) -> io::Result<Option<PathBuf>> {
-    if let Ok(file) = File::open(&position.path)
-        && position.content.is_in(&file)?
+    let by_content = |file: &File| position.content.is_in(file);
+    let by_inode =
+        |file: &File| Ok(Inode::of(&file.metadata()?) == position.inode && by_content(file)?);
+    // The file itself first, wherever it is: the one at its path may begin alike.
+    let present = File::open(&position.path).ok();
+    if let Some(file) = &present
+        && by_inode(file)?
     {
         return Ok(Some(position.path.clone()));
     }
-    let by_inode = |file: &File| {
-        Ok(Inode::of(&file.metadata()?) == position.inode && position.content.is_in(file)?)
-    };
     if let Some((path, _)) = search_folder(&position.path, by_inode)? {
         return Ok(Some(path));
+    }
+    if let Some(file) = &present
+        && by_content(file)?
+    {
+        return Ok(Some(position.path.clone()));
     }
     // It was copied and emptied. Of a file that had hardly begun, any is a copy.
     if position.offset == 0 {
         return Ok(None);
     }
-    let by_content = |file: &File| position.content.is_in(file);
     Ok(search_folder(&position.path, by_content)?.map(|(path, _)| path))
 }
 

@@ -47,7 +47,7 @@ pub enum Dialect {
 /// | `ip_address` | `$remote_addr` | `%a` `%h` |
 /// | `user_id`, `identity` | `$remote_user` | `%u`, `%l` |
 /// | `request_id` | `$request_id` `$req_id` `$http_x_request_id` | `%{UNIQUE_ID}e` `%{X-Request-Id}i` |
-/// | `response_time` | `$request_time` | `%T` `%{s}T` `%{ms}T` `%{us}T` `%D` |
+/// | `response_time` | `$request_time` | `%D` `%{us}T` `%{ms}T` `%T` `%{s}T` |
 /// | `status_code` | `$status` | `%>s` `%s` |
 /// | `method`, `url`, `protocol` | `$request`, or `$request_method` `$request_uri` `$uri` `$server_protocol` | `%r`, or `%m` `%U` `%U%q` `%H` |
 /// | `bytes` | `$body_bytes_sent` `$bytes_sent` | `%b` `%B` `%O` |

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -111,7 +112,8 @@ impl Followed {
 
     /// Looks at the file, and says whether it is worth reading.
     fn look(&mut self) -> io::Result<Growth> {
-        if self.is_gone {
+        // What comes behind an end that was taken for the last is another run's.
+        if self.is_gone || self.held.is_ended() {
             return Ok(Growth::None);
         }
         let Reader::Plain(file) = &self.reader else {
@@ -212,8 +214,14 @@ impl Followed {
             offset,
             line,
             time: None,
-            is_done: false,
+            is_done: self.at_end && offset == self.held.read_to() && self.is_nameless(),
         }
+    }
+
+    /// Whether it has no name any more, since it was deleted or packed: no other
+    /// run could find more in it.
+    fn is_nameless(&self) -> bool {
+        self.file().metadata().is_ok_and(|file| file.nlink() == 0)
     }
 }
 

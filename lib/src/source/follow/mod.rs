@@ -215,6 +215,10 @@ impl GrowingFiles {
                 }
                 opened => opened.map_err(read)?,
             };
+            // It may have two names by now.
+            if self.is_open(Inode::of(&file.metadata().map_err(read)?)) {
+                continue;
+            }
             let resumed = self.resumed.take(&path, &file).map_err(read)?;
             let held = self.held(resumed.as_ref().map_or(At::default(), Position::at));
             let mut file = Followed::open(&path, file, held).map_err(read)?;
@@ -313,8 +317,9 @@ impl GrowingFiles {
     fn emptied(&mut self, index: usize) -> Result<(), StageError> {
         let path = self.open[index].path.clone();
         let read = |source| StageError::Read { from: path.display().to_string(), source };
+        let copy = self.find_copy(index).map_err(read)?;
         let file = &mut self.open[index];
-        if let Some((copy_path, copy)) = find_copy(file).map_err(read)? {
+        if let Some((copy_path, copy)) = copy {
             file.move_to(&copy_path, copy).map_err(read)?;
             // Until the copy has been read to its end, the emptied file waits
             // as a file that took its path would.
@@ -329,10 +334,29 @@ impl GrowingFiles {
             file.end_held();
         }
         if let Ok(file) = File::open(&path) {
+            // That of a file that was renamed before is another's, open already.
+            let inode = Inode::of(&file.metadata().map_err(read)?);
+            if self.open[index].inode != inode && self.is_open(inode) {
+                return Ok(());
+            }
             let held = self.held(At::default());
             self.open.push(Followed::open(&path, file, held).map_err(read)?);
         }
         Ok(())
+    }
+
+    fn is_open(&self, inode: Inode) -> bool {
+        self.open.iter().any(|file| !file.is_gone && file.inode == inode)
+    }
+
+    /// The file in the same folder that holds what was read of an emptied one;
+    /// none that is followed itself, and only begins alike.
+    fn find_copy(&self, index: usize) -> io::Result<Option<(PathBuf, File)>> {
+        let file = &self.open[index];
+        search_folder(&file.path, |other| {
+            let inode = Inode::of(&other.metadata()?);
+            Ok(inode != file.inode && !self.is_open(inode) && file.is_copied_in(other)?)
+        })
     }
 }
 
@@ -409,13 +433,6 @@ impl Source for GrowingFiles {
             None => Ok(()),
         }
     }
-}
-
-/// The file in the same folder that holds what was read of an emptied one.
-fn find_copy(file: &Followed) -> io::Result<Option<(PathBuf, File)>> {
-    search_folder(&file.path, |other| {
-        Ok(Inode::of(&other.metadata()?) != file.inode && file.is_copied_in(other)?)
-    })
 }
 
 /// Whether a name is another with something behind it, as rotated files are

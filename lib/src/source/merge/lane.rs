@@ -156,7 +156,7 @@ impl Lane {
             offset,
             line,
             time: Some(time.micros),
-            is_done: self.is_ended && !self.held.has_rest(),
+            is_done: self.is_ended && !self.held.has_rest() && offset == self.held.read_to(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::format::TimeOptions;
 use crate::line::{Kind, Line, Projection, Reason, Scanner};
+use crate::source::now;
 use crate::stage::{Format, Parse};
 use crate::stream::{Operator as _, Output};
 use crate::time::{Calendar, TimeReader, Timestamp};
@@ -28,7 +29,9 @@ pub struct FormatTimes {
 
 impl FormatTimes {
     /// Of records in this format, read by this calendar, where `times` says.
-    pub fn new(format: Format, calendar: Calendar, times: &TimeOptions) -> Self {
+    pub fn new(format: Format, mut calendar: Calendar, times: &TimeOptions) -> Self {
+        // Times without a year are of the last one that puts none ahead of it.
+        calendar.set_now(now());
         Self {
             parse: Parse::new(format).with_times(calendar, times),
             out: Output::in_memory(),
