@@ -161,6 +161,21 @@ fn the_time_field_that_a_query_names_is_not_for_a_flag_to_change() {
 }
 
 #[test]
+fn what_describes_lines_of_another_format_is_refused() {
+    for (args, format) in [
+        (["--pattern", r"^(?<level>\S+)"], "regex"),
+        (["--columns", "a,b"], "csv"),
+        (["--delimiter", ";"], "csv"),
+    ] {
+        for extra in [&[][..], &["--format", "json"]] {
+            let ran = PARSE.run(&[&args[..], extra].concat(), RECORD).exited(2);
+            let message = format!("{} belongs to --format {format}", args[0]);
+            assert!(ran.stderr.contains(&message), "{ran}");
+        }
+    }
+}
+
+#[test]
 fn a_file_among_the_aggregates_is_told_from_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app");

@@ -101,6 +101,21 @@ fn delimiter(text: &str) -> Result<u8, String> {
 }
 
 impl Args {
+    /// Refuses what describes lines of another format than the one asked for.
+    fn check_format(&self) -> Result<(), UsageError> {
+        let has_delimiter = self.delimiter != b',';
+        for (flag, is_given, format, name) in [
+            ("--pattern", self.pattern.is_some(), LineFormat::Regex, "regex"),
+            ("--columns", self.columns.is_some(), LineFormat::Csv, "csv"),
+            ("--delimiter", has_delimiter, LineFormat::Csv, "csv"),
+        ] {
+            if is_given && self.format != format {
+                return Err(UsageError(format!("{flag} belongs to --format {name}")));
+            }
+        }
+        Ok(())
+    }
+
     /// The format with what belongs to it.
     fn format(&self) -> Result<Format, UsageError> {
         if let Some(format) = &self.log_format {
@@ -183,6 +198,7 @@ fn explain(args: &Args, parse: Parse) -> anyhow::Result<()> {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
+        args.check_format()?;
         args.check_time_field()?;
         let mut parse = Parse::new(args.format()?)
             .with_times(args.times.calendar(), &args.times.options())

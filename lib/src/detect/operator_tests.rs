@@ -1,6 +1,7 @@
 //! Known cases of the whole stage, and the law of snapshots.
 
 use super::*;
+use crate::detect::detector::{DetectorKind, Settings};
 use crate::detect::{BARE, Condition, REFERENCE, select_rules};
 use crate::line::Reason;
 use proptest::prelude::*;
@@ -410,6 +411,8 @@ fn a_series_is_not_alerted_again_while_it_cools_down() {
         (1, "a", false), // late
         (19, "a", false),
         (20, "a", true),
+        (5, "a", true), // long before the last one
+        (25, "a", false),
     ];
     let mut out = Output::in_memory();
     for (time, host, is_alerted) in rows {
@@ -418,9 +421,34 @@ fn a_series_is_not_alerted_again_while_it_cools_down() {
     }
     detect.stats(&mut out.stats);
     let suppressed = out.stats.own.iter().find(|figure| figure.name == "suppressed").unwrap();
-    assert_eq!(suppressed.count, 3);
+    assert_eq!(suppressed.count, 4);
     feed(&mut detect, &[r#"{"host":"a","n":9}"#], &mut out);
     assert_eq!(out.stats.rejected[Reason::NoTimestamp.index()], 1, "it needs a time");
+}
+
+#[test]
+fn a_row_without_the_field_does_not_take_its_window_s_value_back() {
+    let settings = Settings { memory: 0, ..Settings::default() };
+    let rule = Rule::detector(DetectorKind::Surprise, "v", &[], settings, None);
+    let row = |minute: i64, rest: &str| {
+        let (start, end) = (minute * 60, minute * 60 + 60);
+        format!(r#"{{"window":{{"start":{start},"end":{end}}}{rest}}}"#)
+    };
+    let with_others = |others: bool| {
+        let mut detect = emitting(vec![rule.clone()], Emit::Alerts);
+        let mut rows = Vec::new();
+        for minute in 0..200 {
+            rows.push(row(
+                minute,
+                &format!(r#","v":{}"#, if minute == 150 { 900 } else { minute % 9 }),
+            ));
+            rows.extend(others.then(|| row(minute, r#","other":1"#)));
+        }
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        outputs(&mut detect, &rows).concat()
+    };
+    assert!(!with_others(false).is_empty());
+    assert_eq!(with_others(true), with_others(false));
 }
 
 #[test]
