@@ -239,9 +239,9 @@ fn an_empty_file_that_was_rotated_is_found() {
 /// The next line that is no control line.
 fn next_row(live: &Live) -> String {
     loop {
-        let line = live.line();
-        if !line.starts_with(r#"{"@":"#) {
-            return line;
+        let row = live.line();
+        if !row.starts_with(r#"{"@":"#) {
+            return row;
         }
     }
 }
