@@ -345,18 +345,27 @@ impl JsonRecords {
         }
         let mut taken = [0; NAMES.len()];
         taken[TIMESTAMP] = self.sources[TIMESTAMP][self.find(TIMESTAMP).0];
+        let mut run = Run::of(line);
         for (slot, name) in NAMES.iter().enumerate().skip(1) {
             let (index, field) = self.find(slot);
             taken[slot] = self.sources[slot][index];
-            if field.is_present() {
-                out.push(b'"');
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b"\":");
-                if !write_cast(slot, field, line, &mut self.text, out) {
-                    self.casts_failed += 1;
-                }
-                out.push(b',');
+            if !field.is_present() {
+                continue;
             }
+            if has_normal_type(slot, field.kind)
+                && let Some(key) = key_before(field, name, line)
+            {
+                run.copy(key..field.end as usize, out);
+                continue;
+            }
+            run.finish(out);
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            if !write_cast(slot, field, line, &mut self.text, out) {
+                self.casts_failed += 1;
+            }
+            out.push(b',');
         }
         for member in self.scanner.members() {
             let slot = member.slot.map(usize::from);
@@ -364,16 +373,57 @@ impl JsonRecords {
                 slot < NAMES.len() || slot == self.source || taken.contains(&slot)
             });
             if !written {
-                out.extend_from_slice(&line[member.key as usize..member.value.end as usize]);
-                out.push(b',');
+                run.copy(member.key as usize..member.value.end as usize, out);
             }
         }
+        run.finish(out);
         // The comma behind the last member, if there is one.
         if out.len() > start + 1 {
             out.pop();
         }
         out.push(b'}');
     }
+}
+
+/// Members of a line that stay as they are and side by side: copied at once.
+struct Run<'a> {
+    line: &'a [u8],
+    range: Range<usize>,
+}
+
+impl<'a> Run<'a> {
+    const fn of(line: &'a [u8]) -> Self {
+        Self { line, range: 0..0 }
+    }
+
+    /// Adds the member, key and value, that stands there.
+    #[inline]
+    fn copy(&mut self, member: Range<usize>, out: &mut Vec<u8>) {
+        if member.start == self.range.end + 1 && self.line[self.range.end] == b',' {
+            self.range.end = member.end;
+        } else {
+            self.finish(out);
+            self.range = member;
+        }
+    }
+
+    /// Writes what has been added, and a comma.
+    #[inline]
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.range.is_empty() {
+            out.extend_from_slice(&self.line[self.range.clone()]);
+            out.push(b',');
+            self.range = 0..0;
+        }
+    }
+}
+
+/// Where the key of a field begins, if it is `name`, spelled so, with nothing
+/// between it and the value but a colon.
+#[inline]
+fn key_before(field: Field, name: &str, line: &[u8]) -> Option<usize> {
+    let before = line[..field.start as usize].strip_suffix(b"\":")?;
+    Some(before.strip_suffix(name.as_bytes())?.strip_suffix(b"\"")?.len())
 }
 
 #[inline]
