@@ -70,6 +70,8 @@ pub mod cli;
 pub mod detect;
 pub mod explain;
 pub mod format;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod line;
 pub mod prometheus;
 pub mod query;

@@ -1,0 +1,158 @@
+//! What the client says of itself, on its way to people.
+
+use std::fmt::Debug;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use super::KafkaFailure;
+use super::error::{reason, said};
+
+/// How long a first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(8);
+/// How often to look whether an answer is still to be hoped for.
+const SLICE: Duration = Duration::from_millis(500);
+
+/// Collects what the client reports from its own threads.
+///
+/// It connects again by itself, and says so each time it fails to. People
+/// hear of it once when brokers go away and once when they are back.
+#[derive(Debug, Default)]
+pub(crate) struct Reporter {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: Vec<String>,
+    /// What the last try to reach a broker met.
+    trouble: Option<String>,
+    refused: Option<String>,
+    /// Whether people have heard that no broker answers.
+    is_down: bool,
+    fatal: Option<KafkaFailure>,
+    /// Whether the client has been in touch with a broker before.
+    is_begun: bool,
+}
+
+impl Reporter {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What people should hear of, since the last call.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().messages)
+    }
+
+    /// Says something to people.
+    pub(crate) fn say(&self, message: impl Into<String>) {
+        self.state().messages.push(message.into());
+    }
+
+    /// What makes going on impossible, if anything has.
+    pub(crate) fn fatal(&self) -> Option<KafkaFailure> {
+        self.state().fatal.clone()
+    }
+
+    /// A broker has answered.
+    pub(crate) fn reached(&self) {
+        let mut state = self.state();
+        state.is_begun = true;
+        (state.trouble, state.refused) = (None, None);
+        if std::mem::take(&mut state.is_down) {
+            state.messages.push("kafka: connected again".to_owned());
+        }
+    }
+
+    /// Takes in an error that concerns no request in particular.
+    pub(crate) fn error(&self, error: &KafkaError, what: &str) {
+        let mut state = self.state();
+        // `rdkafka` puts the name of the thread or the broker before it.
+        let what = what.trim().to_owned();
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
+                if state.is_begun && state.refused.is_none() {
+                    state.messages.push(format!("kafka: refused to let us in: {what}"));
+                }
+                state.refused = Some(what);
+            }
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                if state.is_begun && !std::mem::replace(&mut state.is_down, true) {
+                    let why = state.trouble.clone().unwrap_or(what);
+                    state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
+                }
+            }
+            Some(RDKafkaErrorCode::Fatal) => {
+                let doing = "kafka: cannot go on".to_owned();
+                state.fatal = Some(KafkaFailure::Other { doing, reason: what });
+            }
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::SSL,
+            ) => state.trouble = Some(what),
+            Some(code) if !state.is_down => {
+                state.messages.push(format!("kafka: {}: {what}", said(code)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a line of the client's log.
+    pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        // FAIL and ERROR come as errors too.
+        let is_debug = matches!(level, RDKafkaLogLevel::Debug);
+        if is_debug || !matches!(facility, "FAIL" | "ERROR") {
+            self.say(format!("kafka: {facility}: {text}"));
+        }
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.state().refused.clone()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
+    }
+}
+
+/// What there is of a topic, or of all: the first request that a client makes,
+/// which shows whether brokers can be reached at all. `serve` hands on what
+/// the client has to say meanwhile.
+///
+/// # Errors
+///
+/// Fails if no broker answers within some seconds, or refuses.
+pub(crate) fn fetch_metadata<C: ClientContext + Debug>(
+    client: &Client<C>,
+    reporter: &Reporter,
+    brokers: &str,
+    topic: Option<&str>,
+    serve: impl Fn(),
+) -> Result<Metadata, KafkaFailure> {
+    let brokers = brokers.to_owned();
+    let deadline = Instant::now() + FIRST_ANSWER;
+    loop {
+        let error = match client.fetch_metadata(topic, SLICE) {
+            Ok(metadata) => {
+                reporter.reached();
+                return Ok(metadata);
+            }
+            Err(error) => error,
+        };
+        serve();
+        if let Some(reason) = reporter.refused() {
+            return Err(KafkaFailure::Refused { brokers, reason });
+        }
+        if Instant::now() >= deadline {
+            let reason = reporter.trouble().unwrap_or_else(|| reason(&error));
+            return Err(KafkaFailure::Unreachable { brokers, reason });
+        }
+    }
+}
