@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args as Arguments, Parser};
 use highwater_core::checkpoint::{Directory, Positions, random_id};
+#[cfg(feature = "kafka")]
+use highwater_core::cli::KafkaSourceArgs;
 use highwater_core::cli::{self, IoArgs, LineFormat, Run, UsageError};
 use highwater_core::format::TimeOptions;
 use highwater_core::line::{Framing, Multiline, Start};
@@ -15,6 +17,8 @@ use highwater_core::source::{
     Address, Connection, EventTimes, FormatTimes, GrowingFiles, Listener, Merge, Pace, Rate,
     Source, expand_paths,
 };
+#[cfg(feature = "kafka")]
+use highwater_core::source::{Kafka, KafkaOptions};
 use highwater_core::stage::Ingest;
 use highwater_core::stream::Origin;
 use highwater_core::time::{Calendar, TimeDelta, TimeFormat, Zone};
@@ -22,18 +26,31 @@ use regex::bytes::Regex;
 
 /// Bring lines into a pipeline
 ///
-/// Reads files, directories, patterns or stdin, .gz and .zst unpacked, or what comes over TCP,
-/// and writes one JSON object a line: records that are JSON as they are, other text as
+/// Reads files, directories, patterns or stdin, .gz and .zst unpacked, what comes over TCP, or topics
+/// of Kafka, and writes one JSON object a line: records that are JSON as they are, other text as
 /// {"@raw":"…"} for `parse`.
 #[derive(Debug, Parser)]
 #[command(name = "ingest", version, max_term_width = 100)]
-#[command(group(ArgGroup::new("from").args(["files", "socket", "listen", "rate"])))]
+#[cfg_attr(feature = "kafka", command(
+    group(ArgGroup::new("from").args(["files", "socket", "listen", "rate", "topic"])),
+    group(ArgGroup::new("seekable").args(["files", "topic"])),
+    group(ArgGroup::new("messages").args(["kcat_json", "topic"])),
+    group(ArgGroup::new("triggered").args(["max_files_per_trigger", "max_offsets_per_trigger"])),
+))]
+#[cfg_attr(not(feature = "kafka"), command(
+    group(ArgGroup::new("from").args(["files", "socket", "listen", "rate"])),
+    group(ArgGroup::new("seekable").args(["files"])),
+    group(ArgGroup::new("messages").args(["kcat_json"])),
+    group(ArgGroup::new("triggered").args(["max_files_per_trigger"])),
+))]
 #[command(after_help = "Examples:
   ingest $(ls -tr /var/log/nginx/access.log*) | parse | window --query error_rate
   ingest --follow '/var/log/app/*.log' | parse | window --watermark 10s --query response_time
   ingest --follow --checkpoint /var/lib/app access.log >>lines.ndjson
   ingest --listen 127.0.0.1:9999 | parse --stamp | window --size 10s 'count(*) AS n'
   ingest --rate 100 | window --size 10s --watermark 0s 'count(*) AS n, max(value) AS top'
+  ingest --kafka broker:9092 --topic logs --group errors | parse | window --query error_rate
+  ingest -b broker:9092 -t '^logs-' -o timestamp:2025-09-12T00:00:00Z -e | parse >day.ndjson
   kcat -C -b broker:9092 -t logs -J | ingest --kcat-json | parse | window --query error_rate
   ingest --merge-by-time web1.log web2.log.gz | parse | window --query error_rate
   ingest --multiline-start '^[0-9]{4}-' app.log | jq -r '.\"@raw\"'
@@ -60,20 +77,26 @@ struct Args {
     #[command(flatten)]
     growing: GrowingArgs,
 
+    #[cfg(feature = "kafka")]
+    #[command(flatten)]
+    kafka: KafkaSourceArgs,
+
     /// Take what `kcat -J` prints: the record is the payload, with "@source":{"topic":…,"key":…}
     #[arg(long, conflicts_with = "rate")]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "topic"))]
     kcat_json: bool,
 
     /// Leave out @source
-    #[arg(long, requires = "kcat_json")]
+    #[arg(long, requires = "messages")]
     no_metadata: bool,
 
-    /// Add where a record came from: "@source":{"path":"access.log","offset":1234}
-    #[arg(long, conflicts_with = "kcat_json")]
+    /// Add where a record came from: "@source":{"path":"access.log","offset":1234}; those of Kafka
+    /// always say so
+    #[arg(long, conflicts_with_all = ["kcat_json", "no_metadata"])]
     metadata: bool,
 
     /// End after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 'c', value_name = "N")]
     limit: Option<NonZeroU64>,
 
     /// Put the time into the stream every so often, as the clock of the stages behind
@@ -105,9 +128,8 @@ struct GrowingArgs {
     #[arg(long, value_name = "N", requires = "files", conflicts_with = "follow")]
     max_files_per_trigger: Option<NonZeroUsize>,
 
-    /// How often to look for new files
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
-    #[arg(requires = "max_files_per_trigger")]
+    /// How often to look for new files, or to read --max-offsets-per-trigger
+    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "triggered")]
     trigger: TimeDelta,
 }
 
@@ -135,6 +157,7 @@ struct MergeArgs {
     /// in the order given. Every input has to end; merge live ones with `window --watermark-per`.
     /// With --checkpoint a later run goes on in the same order.
     #[arg(long, conflicts_with_all = ["socket", "listen", "rate"])]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "topic"))]
     merge_by_time: bool,
 
     /// What the lines are, to find their time
@@ -181,6 +204,7 @@ struct MultilineArgs {
     /// --max-line: a line that would make it so begins the next one, as does one past the cap on
     /// lines, and the first of a file.
     #[arg(long = "multiline-start", value_name = "REGEX", value_parser = Regex::new)]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "topic"))]
     start: Option<Regex>,
 
     /// Join at most so many lines; those behind begin a record of their own
@@ -212,16 +236,15 @@ impl MultilineArgs {
 #[command(next_help_heading = "Checkpoint")]
 struct CheckpointArgs {
     /// Keep positions in this folder; the same command line goes on there
-    #[arg(long, value_name = "DIR", env = "HIGHWATER_CHECKPOINT", requires = "files")]
+    #[arg(long, value_name = "DIR", env = "HIGHWATER_CHECKPOINT", requires = "seekable")]
     checkpoint: Option<PathBuf>,
 
     /// How often positions are kept
     #[arg(long, value_name = "DURATION", default_value = "10s", requires = "checkpoint")]
     checkpoint_interval: TimeDelta,
 
-    /// Whether a file that cannot be found again is an error
+    /// Whether a file that cannot be found again, or offsets that are gone, are an error
     #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
-    #[arg(requires = "checkpoint")]
     fail_on_data_loss: bool,
 }
 
@@ -242,6 +265,13 @@ impl Args {
                 return Err(UsageError(format!("{flag} must be longer than 0s")));
             }
         }
+        if !self.checkpoint.fail_on_data_loss
+            && self.checkpoint.checkpoint.is_none()
+            && !self.reads_kafka()
+        {
+            let message = "--fail-on-data-loss belongs to --checkpoint and --kafka";
+            return Err(UsageError(message.to_owned()));
+        }
         if self.merge.merge_by_time && (self.growing.pace() != Pace::Once || self.files.is_empty())
         {
             let message = "--merge-by-time needs files that end; merge live ones by \
@@ -257,10 +287,28 @@ impl Args {
         Ok(())
     }
 
+    #[cfg(feature = "kafka")]
+    fn reads_kafka(&self) -> bool {
+        self.kafka.is_given()
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn reads_kafka(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "kafka")]
+    fn kafka(&self) -> Result<Option<KafkaOptions>, UsageError> {
+        self.kafka.options(self.checkpoint.fail_on_data_loss, self.growing.trigger)
+    }
+
     fn beginning(&self) -> anyhow::Result<Beginning> {
         let Some(path) = &self.checkpoint.checkpoint else {
             return Ok((self.source()?, self.heartbeat.map(Origin::new)));
         };
+        #[cfg(feature = "kafka")]
+        let kafka = self.kafka()?;
         let directory = Arc::new(Directory::open(path)?);
         let positions = Positions::new(Arc::clone(&directory));
         let start = Start {
@@ -271,17 +319,27 @@ impl Args {
             stage: 0,
         };
         let fail_on_loss = self.checkpoint.fail_on_data_loss;
+        let interval = self.checkpoint.checkpoint_interval;
+        let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
+        #[cfg(feature = "kafka")]
+        if let Some(options) = kafka {
+            let source = Kafka::connect(options, Some(positions))?;
+            return Ok((Some(Box::new(source)), Some(origin)));
+        }
         let source: Box<dyn Source> = match self.merge.times() {
             Some(times) => Box::new(self.merge(times)?.with_positions(positions, fail_on_loss)?),
             None => Box::new(self.growing_files()?.with_positions(positions, fail_on_loss)?),
         };
-        let interval = self.checkpoint.checkpoint_interval;
-        Ok((Some(source), Some(Origin::with_checkpoint(start, interval, self.heartbeat))))
+        Ok((Some(source), Some(origin)))
     }
 
     /// The source, if it is no plain reading of files or stdin.
     fn source(&self) -> anyhow::Result<Option<Box<dyn Source>>> {
         let max_line = self.io.max_line;
+        #[cfg(feature = "kafka")]
+        if let Some(options) = self.kafka()? {
+            return Ok(Some(Box::new(Kafka::connect(options, None)?)));
+        }
         Ok(if let Some(times) = self.merge.times() {
             Some(Box::new(self.merge(times)?))
         } else if let Some(peer) = &self.socket {
@@ -319,6 +377,10 @@ impl Args {
         let mut ingest = Ingest::default();
         if self.kcat_json {
             ingest = ingest.with_kcat_json(!self.no_metadata);
+        }
+        #[cfg(feature = "kafka")]
+        if self.kafka.is_given() {
+            ingest = ingest.with_messages(!self.no_metadata);
         }
         if self.metadata {
             ingest = ingest.with_metadata();

@@ -11,4 +11,4 @@ mod directory;
 mod positions;
 
 pub use directory::{CheckpointError, Directory, random_id};
-pub use positions::Positions;
+pub use positions::{PartitionPosition, Positions};

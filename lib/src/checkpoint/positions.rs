@@ -26,7 +26,24 @@ pub struct Positions {
 struct Saved {
     format: u32,
     epoch: u64,
+    #[serde(default)]
     files: Vec<Position>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    partitions: Vec<PartitionPosition>,
+}
+
+/// How far a partition of a topic has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionPosition {
+    /// Name of the topic.
+    pub topic: String,
+    /// Number of the partition.
+    pub partition: i32,
+    /// Offset of the next message.
+    pub offset: i64,
+    /// Offset before which this run ends, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
 }
 
 const FORMAT: u32 = 1;
@@ -46,13 +63,34 @@ impl Positions {
         Ok(self.epochs()?.into_iter().max())
     }
 
-    /// The positions of the newest epoch, if there is one.
+    /// The positions in files of the newest epoch, if there is one.
     ///
     /// # Errors
     ///
     /// Fails if they cannot be read, or are not as they were written: going on
     /// from others would lose lines or repeat them.
     pub fn load(&self) -> Result<Option<Vec<Position>>, StageError> {
+        let saved = self.saved()?;
+        if saved.as_ref().is_some_and(|saved| !saved.partitions.is_empty()) {
+            return Err(self.of_another("Kafka"));
+        }
+        Ok(saved.map(|saved| saved.files))
+    }
+
+    /// The positions in partitions of the newest epoch, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// See [`load`](Self::load).
+    pub fn load_partitions(&self) -> Result<Option<Vec<PartitionPosition>>, StageError> {
+        let saved = self.saved()?;
+        if saved.as_ref().is_some_and(|saved| !saved.files.is_empty()) {
+            return Err(self.of_another("files"));
+        }
+        Ok(saved.map(|saved| saved.partitions))
+    }
+
+    fn saved(&self) -> Result<Option<Saved>, StageError> {
         let load = || match self.newest()? {
             Some(epoch) => read(&self.file(epoch)).map(Some),
             None => Ok(None),
@@ -60,16 +98,42 @@ impl Positions {
         load().map_err(|error| failed(&error))
     }
 
-    /// Keeps the positions of an epoch.
+    fn of_another(&self, source: &str) -> StageError {
+        let path = self.directory.path().display();
+        StageError::Failed(format!(
+            "{path} holds the positions of a run that read {source}: use that command line, or \
+             another folder"
+        ))
+    }
+
+    /// Keeps the positions in files of an epoch.
     ///
     /// # Errors
     ///
     /// Fails if they cannot be written.
     pub fn save(&mut self, epoch: u64, files: &[Position]) -> Result<(), StageError> {
-        let saved = Saved { format: FORMAT, epoch, files: files.to_vec() };
+        let (files, partitions) = (files.to_vec(), Vec::new());
+        self.write(&Saved { format: FORMAT, epoch, files, partitions })
+    }
+
+    /// Keeps the positions in partitions of an epoch.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be written.
+    pub fn save_partitions(
+        &mut self,
+        epoch: u64,
+        partitions: Vec<PartitionPosition>,
+    ) -> Result<(), StageError> {
+        self.write(&Saved { format: FORMAT, epoch, files: Vec::new(), partitions })
+    }
+
+    fn write(&mut self, saved: &Saved) -> Result<(), StageError> {
+        let epoch = saved.epoch;
         let file = self.file(epoch);
         let write = |source| StageError::Write { to: file.display().to_string(), source };
-        let text = serde_json::to_string(&saved).map_err(|error| write(error.into()))?;
+        let text = serde_json::to_string(saved).map_err(|error| write(error.into()))?;
         let hash = fnv1a(text.as_bytes());
         replace(&file, format!("{text}\n{hash:016x}\n").as_bytes()).map_err(write)?;
         let epochs = self.epochs().map_err(|error| failed(&error))?;
@@ -98,7 +162,7 @@ impl Positions {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Position>, CheckpointError> {
+fn read(path: &Path) -> Result<Saved, CheckpointError> {
     let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
     let text = fs::read_to_string(path).map_err(CheckpointError::io(path))?;
     let (json, hash) = text
@@ -113,7 +177,7 @@ fn read(path: &Path) -> Result<Vec<Position>, CheckpointError> {
         let (format, known) = (saved.format, FORMAT);
         return Err(damaged(format!("it is in format {format}, and this version knows {known}")));
     }
-    Ok(saved.files)
+    Ok(saved)
 }
 
 /// An error with its cause, in words.

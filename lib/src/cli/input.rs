@@ -77,7 +77,15 @@ impl Attended {
     /// Takes progress off the screen and gives back the report.
     pub(super) fn finish(mut self) -> Report {
         self.progress.clear();
+        self.source.close();
+        self.tell_messages();
         self.report
+    }
+
+    fn tell_messages(&mut self) {
+        for message in self.source.messages() {
+            say(self.report.stage(), &message);
+        }
     }
 
     /// What signals and timers ask for.
@@ -140,9 +148,7 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
 impl Input for Attended {
     fn next(&mut self) -> Result<Next, StageError> {
         let next = self.source.next();
-        for message in self.source.messages() {
-            say(self.report.stage(), &message);
-        }
+        self.tell_messages();
         next
     }
 
@@ -206,6 +212,14 @@ impl Input for Attended {
 
     fn show_stats(&mut self, operator: &dyn Operator, out: &Output) -> Result<(), StageError> {
         self.report.show(operator, out)
+    }
+
+    fn is_due(&self) -> bool {
+        self.source.is_due()
+    }
+
+    fn written(&mut self, consumed: u64) -> Result<(), StageError> {
+        self.source.written(consumed)
     }
 
     fn save(&mut self, epoch: u64, consumed: u64) -> Result<(), StageError> {

@@ -4,6 +4,10 @@
 mod args;
 mod format;
 mod input;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_source;
 mod line_format;
 mod pace;
 mod progress;
@@ -24,6 +28,10 @@ use clap::error::ErrorKind;
 pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
+#[cfg(feature = "kafka")]
+pub use kafka::ClientArgs;
+#[cfg(feature = "kafka")]
+pub use kafka_source::KafkaSourceArgs;
 pub use line_format::LineFormat;
 pub use pace::Pacer;
 pub use reshape::ReshapeArgs;

@@ -37,6 +37,20 @@ pub enum KafkaFailure {
         /// Where it is not.
         brokers: String,
     },
+    /// Records are gone that were to be read, as by their topic's retention.
+    #[error(
+        "{partition}: offset {wanted} is gone, the earliest is {earliest}: {} records are lost; \
+         --fail-on-data-loss false goes on",
+        .earliest - .wanted
+    )]
+    Lost {
+        /// Where, such as `logs[3]`.
+        partition: String,
+        /// The offset to go on at.
+        wanted: i64,
+        /// The least that is still there.
+        earliest: i64,
+    },
     /// Any other answer.
     #[error("{doing}: {reason}")]
     Other {

@@ -9,5 +9,6 @@ mod reporter;
 mod settings;
 
 pub use error::KafkaFailure;
+pub(crate) use error::{reason, said};
 pub(crate) use reporter::{Reporter, fetch_metadata};
 pub use settings::Settings;

@@ -1,6 +1,7 @@
 //! What the client says of itself, on its way to people.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ const SLICE: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
     state: Mutex<State>,
+    /// Whether people have heard that no broker answers. Asked for with each
+    /// message.
+    is_down: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +36,6 @@ struct State {
     /// What the last try to reach a broker met.
     trouble: Option<String>,
     refused: Option<String>,
-    /// Whether people have heard that no broker answers.
-    is_down: bool,
     fatal: Option<KafkaFailure>,
     /// Whether the client has been in touch with a broker before.
     is_begun: bool,
@@ -59,12 +61,17 @@ impl Reporter {
         self.state().fatal.clone()
     }
 
+    /// Whether no broker has answered lately.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
+    }
+
     /// A broker has answered.
     pub(crate) fn reached(&self) {
         let mut state = self.state();
         state.is_begun = true;
         (state.trouble, state.refused) = (None, None);
-        if std::mem::take(&mut state.is_down) {
+        if self.is_down.swap(false, Ordering::Relaxed) {
             state.messages.push("kafka: connected again".to_owned());
         }
     }
@@ -82,7 +89,7 @@ impl Reporter {
                 state.refused = Some(what);
             }
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                if state.is_begun && !std::mem::replace(&mut state.is_down, true) {
+                if state.is_begun && !self.is_down.swap(true, Ordering::Relaxed) {
                     let why = state.trouble.clone().unwrap_or(what);
                     state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
                 }
@@ -97,7 +104,16 @@ impl Reporter {
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::SSL,
             ) => state.trouble = Some(what),
-            Some(code) if !state.is_down => {
+            // Whoever reads a partition takes these up.
+            Some(
+                RDKafkaErrorCode::PartitionEOF
+                | RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::OffsetOutOfRange
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition,
+            ) => {}
+            Some(code) if !self.is_down() => {
                 state.messages.push(format!("kafka: {}: {what}", said(code)));
             }
             _ => {}

@@ -74,6 +74,16 @@ impl Settings {
         self.properties.iter().any(|(name, _)| name == key)
     }
 
+    /// Whether the client would take all of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no broker, a property is unknown or its value is none
+    /// that it takes.
+    pub fn check(&self) -> Result<(), KafkaFailure> {
+        self.client(&[]).map(|_| ())
+    }
+
     /// What the client is made of: `defaults`, then what has been set.
     ///
     /// # Errors

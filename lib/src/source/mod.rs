@@ -10,6 +10,8 @@ mod files;
 mod follow;
 mod held;
 mod identity;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod merge;
 mod paths;
 mod rate;
@@ -32,6 +34,12 @@ use crate::time::Timestamp;
 
 pub use files::Files;
 pub use follow::{GrowingFiles, Pace};
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::Payload;
+#[cfg(feature = "kafka")]
+pub use kafka::{
+    EndingOffsets, Kafka, KafkaOptions, ParseOffsetsError, Selection, StartingOffsets,
+};
 pub use merge::{EventTimes, FormatTimes, Merge};
 pub use paths::expand_paths;
 pub(crate) use paths::present_paths;
@@ -93,6 +101,24 @@ pub trait Source: fmt::Debug {
     fn total(&self) -> Option<u64> {
         None
     }
+
+    /// Whether it is to be told by now what has been [written](Self::written).
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// The rows of all lines before `consumed` in the present place, and of
+    /// the places before it, have been written to stdout.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot keep that in mind.
+    fn written(&mut self, _consumed: u64) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    /// Nothing more is read: takes leave of whatever it is connected to.
+    fn close(&mut self) {}
 
     /// What people should hear of, since the last call.
     fn messages(&mut self) -> Vec<String> {

@@ -1,11 +1,16 @@
 //! `ingest`: lines of the outside world become lines of the stream.
 
 mod kcat;
+#[cfg(feature = "kafka")]
+mod messages;
+mod payload;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use self::kcat::KcatJson;
+#[cfg(feature = "kafka")]
+use self::messages::Messages;
 use crate::line::{Control, Line, Projection, Reason, ScanError, Scanner, json};
 use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
 
@@ -18,12 +23,16 @@ use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
 /// With [metadata](Self::with_metadata) a record says where it came from, as
 /// its first key: `"@source":{"path":"access.log","offset":1234}` (the offset
 /// of its line in bytes, after unpacking), or `"@source":{"peer":"192.0.2.1:9999"}`.
+/// Messages of Kafka say more, see [`with_messages`](Self::with_messages).
 #[derive(Debug)]
 pub struct Ingest {
     reserved: Scanner,
     metadata: Option<Metadata>,
     /// Set if lines are what `kcat -J` prints.
     kcat: Option<KcatJson>,
+    /// Set if lines are messages of Kafka.
+    #[cfg(feature = "kafka")]
+    messages: Option<Messages>,
     /// How many rows may still be written.
     room: u64,
 }
@@ -40,9 +49,10 @@ struct Metadata {
 }
 
 impl Metadata {
-    /// Appends the member and a comma.
+    /// Appends the member and a comma. `rest` are members of its own that come
+    /// behind the offset, with a comma before them.
     #[inline]
-    fn write(&mut self, place: &Place, offset: u64, row: &mut Vec<u8>) {
+    fn write(&mut self, place: &Place, offset: u64, rest: &[u8], row: &mut Vec<u8>) {
         let is_same = self.name.as_ref().is_some_and(|name| Arc::ptr_eq(name, &place.name));
         if !is_same {
             self.rename(place);
@@ -52,23 +62,21 @@ impl Metadata {
         }
         row.extend_from_slice(&self.prefix);
         if self.has_offset {
-            json::write_int(i128::from(offset), row);
+            row.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
         }
+        row.extend_from_slice(rest);
         row.extend_from_slice(b"},");
     }
 
     fn rename(&mut self, place: &Place) {
         self.name = Some(Arc::clone(&place.name));
         self.prefix.clear();
-        self.has_offset = place.kind == PlaceKind::File;
-        let key: &[u8] = match place.kind {
-            PlaceKind::Pipe => return,
-            PlaceKind::File => b"\"path\":",
-            PlaceKind::Peer => b"\"peer\":",
-        };
+        if place.kind == PlaceKind::Pipe {
+            return;
+        }
         self.prefix.extend_from_slice(b"\"@source\":{");
-        self.prefix.extend_from_slice(key);
-        json::write_string(place.name.as_bytes(), &mut self.prefix);
+        place.write_members(&mut self.prefix);
+        self.has_offset = place.kind != PlaceKind::Peer;
         if self.has_offset {
             self.prefix.extend_from_slice(b",\"offset\":");
         }
@@ -82,7 +90,14 @@ const RESERVED: [&str; 2] = ["@raw", "@source"];
 impl Default for Ingest {
     fn default() -> Self {
         let reserved = Scanner::new(Projection::from_iter(RESERVED));
-        Self { reserved, metadata: None, kcat: None, room: u64::MAX }
+        Self {
+            reserved,
+            metadata: None,
+            kcat: None,
+            #[cfg(feature = "kafka")]
+            messages: None,
+            room: u64::MAX,
+        }
     }
 }
 
@@ -121,6 +136,10 @@ impl Ingest {
 
     #[inline]
     fn take(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
+        #[cfg(feature = "kafka")]
+        if let Some(messages) = &mut self.messages {
+            return messages.take(&mut self.reserved, line, out);
+        }
         if let Some(kcat) = &mut self.kcat {
             return kcat.take(&mut self.reserved, line, out);
         }
@@ -142,7 +161,7 @@ impl Ingest {
         let (place, offset) = (out.place().clone(), out.line_offset());
         let row = out.row();
         row.push(b'{');
-        metadata.write(&place, offset, row);
+        metadata.write(&place, offset, b"", row);
         let rest = &text[1..];
         if rest.trim_ascii_start() == b"}" && row.ends_with(b",") {
             row.pop();
@@ -157,12 +176,21 @@ impl Ingest {
         let row = out.row();
         row.push(b'{');
         if let Some(metadata) = &mut self.metadata {
-            metadata.write(&place, offset, row);
+            metadata.write(&place, offset, b"", row);
         }
         row.extend_from_slice(b"\"@raw\":");
         json::write_string(text, row);
         row.push(b'}');
         out.finish_row()
+    }
+
+    /// Takes messages as [`Kafka`](crate::source::Kafka) gives them, with
+    /// `@source` in front unless metadata are not wanted.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn with_messages(mut self, has_metadata: bool) -> Self {
+        self.messages = Some(Messages::new(has_metadata));
+        self
     }
 
     /// Takes messages out of what `kcat -J` prints, with `@source` in front

@@ -166,7 +166,7 @@ impl Driver<'_> {
         if let Some(origin) = &mut self.origin {
             origin.end(self.reader.consumed(), self.input, self.out)?;
         }
-        self.out.flush()?;
+        self.flush()?;
         Ok(outcome)
     }
 
@@ -182,7 +182,7 @@ impl Driver<'_> {
             }
             Some(origin) => {
                 origin.suspend(self.reader.consumed(), self.input, self.out)?;
-                self.out.flush()?;
+                self.flush()?;
                 Ok(Outcome::Suspended)
             }
         }
@@ -211,6 +211,9 @@ impl Driver<'_> {
         let mut release = self.releases_at();
         loop {
             self.tell_origin()?;
+            if self.input.is_due() {
+                self.flush()?;
+            }
             match event {
                 Event::Readable | Event::Stop | Event::ReaderGone => return Ok(event),
                 Event::Pending => {}
@@ -225,10 +228,16 @@ impl Driver<'_> {
                 Event::TimedOut => self.tell_time()?,
                 Event::ShowStats => self.input.show_stats(self.operator, self.out)?,
             }
-            self.out.flush()?;
+            self.flush()?;
             let timeout = self.timeout(release);
             event = self.input.wait(timeout).map_err(failed)?;
         }
+    }
+
+    /// Writes all that there is, and tells the source so.
+    fn flush(&mut self) -> Result<(), StageError> {
+        self.out.flush()?;
+        self.input.written(self.reader.consumed())
     }
 
     /// When a record that more lines could belong to is given out, if none

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Operator, Output, StageError};
+use crate::line::json;
 use crate::time::Timestamp;
 
 /// What the outside world has for the driver.
@@ -60,6 +61,9 @@ pub enum PlaceKind {
     File,
     /// The other end of a connection, whose name is its address.
     Peer,
+    /// A partition of a topic of Kafka, whose name is `TOPIC[NUMBER]`. Its lines
+    /// are messages, numbered by their offsets.
+    Partition,
 }
 
 impl Place {
@@ -71,6 +75,34 @@ impl Place {
     /// A place that is read from its beginning.
     pub fn new(name: &str, kind: PlaceKind) -> Self {
         Self { name: Arc::from(name), kind, modified: None, line: 0, offset: 0 }
+    }
+
+    /// What people call the line with this number, from 1: that of a message
+    /// is its offset, from 0.
+    pub(crate) fn number(&self, line: u64) -> u64 {
+        match self.kind {
+            PlaceKind::Partition => line.saturating_sub(1),
+            _ => line,
+        }
+    }
+
+    /// Appends the members that name it in JSON, such as `"path":"access.log"`
+    /// or `"topic":"logs","partition":3`.
+    pub(crate) fn write_members(&self, row: &mut Vec<u8>) {
+        let name = &*self.name;
+        match (self.kind, name.strip_suffix(']').and_then(|name| name.rsplit_once('['))) {
+            (PlaceKind::Partition, Some((topic, number))) => {
+                row.extend_from_slice(b"\"topic\":");
+                json::write_string(topic.as_bytes(), row);
+                row.extend_from_slice(b",\"partition\":");
+                row.extend_from_slice(number.as_bytes());
+            }
+            (kind, _) => {
+                let key: &[u8] = if kind == PlaceKind::Peer { b"\"peer\":" } else { b"\"path\":" };
+                row.extend_from_slice(key);
+                json::write_string(name.as_bytes(), row);
+            }
+        }
     }
 }
 
@@ -123,6 +155,22 @@ pub trait Input {
     ///
     /// Fails if they cannot be written.
     fn show_stats(&mut self, _operator: &dyn Operator, _out: &Output) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    /// Whether the source waits to be told what has been
+    /// [written](Self::written).
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// The rows of all lines before `consumed` in the present source, and of
+    /// the sources before it, have been written to stdout.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a source cannot keep that in mind.
+    fn written(&mut self, _consumed: u64) -> Result<(), StageError> {
         Ok(())
     }
 

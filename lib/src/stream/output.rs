@@ -217,7 +217,7 @@ impl Output {
     }
 
     #[inline]
-    pub(super) fn begin_line(&mut self, position: Position) {
+    pub(crate) fn begin_line(&mut self, position: Position) {
         self.line_number = position.line;
         self.line_offset = position.offset;
     }
@@ -274,19 +274,19 @@ impl Output {
             row.extend_from_slice(b"{\"error\":");
             json::write_string(format!("{reason}: {detail}").as_bytes(), row);
             row.extend_from_slice(b",\"source\":{");
+            self.place.write_members(row);
             row.extend_from_slice(match self.place.kind {
-                PlaceKind::Peer => b"\"peer\":",
-                PlaceKind::Pipe | PlaceKind::File => b"\"path\":",
+                PlaceKind::Partition => b",\"offset\":",
+                _ => b",\"line\":",
             });
-            json::write_string(self.place.name.as_bytes(), row);
-            row.extend_from_slice(b",\"line\":");
-            json::write_int(i128::from(self.line_number), row);
+            json::write_int(i128::from(self.place.number(self.line_number)), row);
             row.extend_from_slice(b"},\"raw\":");
             json::write_string(raw.as_bytes(), row);
             row.push(b'}');
             rejects.finish_line()?;
         }
-        let place = format!("{}:{}: {}: {detail}", self.place.name, self.line_number, reason);
+        let number = self.place.number(self.line_number);
+        let place = format!("{}:{number}: {reason}: {detail}", self.place.name);
         if self.strict {
             return Err(StageError::Strict(place));
         }

@@ -2,6 +2,7 @@
 
 use std::str;
 
+use super::payload::{Payload, is_torn};
 use super::reserved_key;
 use crate::line::{Field, Kind, Line, Projection, Reason, Scanner, json};
 use crate::stream::{Output, StageError};
@@ -35,15 +36,6 @@ const TS: usize = 5;
 
 /// The last millisecond of the year 9999, since 1970.
 const LAST_MILLISECOND: i128 = 253_402_300_799_999;
-
-/// What a message holds.
-#[derive(Clone, Copy, Debug)]
-enum Payload<'a> {
-    Tombstone,
-    /// A JSON object by its first and last byte.
-    Record(&'a [u8]),
-    Text(&'a [u8]),
-}
 
 impl KcatJson {
     /// Without metadata records have no `@source`.
@@ -116,7 +108,7 @@ impl KcatJson {
             write_source(&self.scanner, line.bytes, row);
             row.push(b',');
         }
-        write_payload(payload, row);
+        payload.write(row);
         out.finish_row()
     }
 
@@ -134,25 +126,12 @@ impl KcatJson {
 
 /// What the payload is; `unescaped` is its text if it is a string with escapes.
 fn payload_of<'a>(field: Field, line: &'a [u8], unescaped: &'a [u8]) -> Payload<'a> {
-    let text = match field.kind {
-        Kind::Null => return Payload::Tombstone,
-        Kind::EscapedStr => unescaped,
-        Kind::Str => field.inner(line),
-        _ => field.text(line),
-    };
-    let trimmed = text.trim_ascii();
-    if trimmed.starts_with(b"{") && trimmed.ends_with(b"}") {
-        Payload::Record(trimmed)
-    } else {
-        Payload::Text(text)
+    match field.kind {
+        Kind::Null => Payload::Tombstone,
+        Kind::EscapedStr => Payload::of(unescaped),
+        Kind::Str => Payload::of(field.inner(line)),
+        _ => Payload::of(field.text(line)),
     }
-}
-
-/// Whether a payload of several lines cannot be made one: only between the
-/// tokens of valid JSON is a line's end as good as a blank.
-fn is_torn(scanner: &mut Scanner, text: &[u8]) -> bool {
-    memchr::memchr(b'\n', text).is_some()
-        && scanner.scan(text).is_err_and(|error| error.reason != Reason::ReservedKey)
 }
 
 /// Appends the `@source` member.
@@ -183,28 +162,6 @@ fn write_source(envelope: &Scanner, line: &[u8], row: &mut Vec<u8>) {
 fn timestamp(text: &[u8]) -> Option<Timestamp> {
     let millis = json::parse_int(text).filter(|millis| (0..=LAST_MILLISECOND).contains(millis))?;
     Some(Timestamp::from_micros(millis as i64 * 1_000))
-}
-
-/// Appends the rest of a row that has been opened, whether or not a member is
-/// there already.
-fn write_payload(payload: Payload<'_>, row: &mut Vec<u8>) {
-    let rest = match payload {
-        Payload::Text(text) => {
-            row.extend_from_slice(b"\"@raw\":");
-            json::write_string(text, row);
-            b"}"
-        }
-        Payload::Tombstone => &b"}"[..],
-        Payload::Record(text) => &text[1..],
-    };
-    if row.ends_with(b",") && rest.trim_ascii_start() == b"}" {
-        row.pop();
-    }
-    let start = row.len();
-    row.extend_from_slice(rest);
-    for at in memchr::memchr_iter(b'\n', rest) {
-        row[start + at] = b' ';
-    }
 }
 
 #[cfg(test)]

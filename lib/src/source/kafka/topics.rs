@@ -1,0 +1,228 @@
+//! Which topics and partitions are read, and where each begins and ends.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use regex::Regex;
+
+use super::offsets::{EndingOffsets, StartingOffsets};
+use crate::kafka::{KafkaFailure, Reporter};
+
+/// How long the answer to one question may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What is read.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Names, and patterns that begin with `^`.
+    pub topics: Vec<String>,
+    /// Only these partitions, if any are named.
+    pub partitions: Vec<i32>,
+    /// Where to begin; by default at the end, or at the beginning if there is
+    /// an end.
+    pub starting: Option<StartingOffsets>,
+    /// Where to end, if the reading is to end.
+    pub ending: Option<EndingOffsets>,
+    /// Whether it is an error that records are gone.
+    pub fail_on_data_loss: bool,
+}
+
+/// One name or pattern.
+#[derive(Debug)]
+enum Wanted {
+    Name(String),
+    Pattern(Regex),
+}
+
+impl Selection {
+    fn wanted(&self) -> Result<Vec<Wanted>, KafkaFailure> {
+        let wanted = |topic: &String| {
+            if !topic.starts_with('^') {
+                return Ok(Wanted::Name(topic.clone()));
+            }
+            let wrong = |error| KafkaFailure::Setting(format!("--topic {topic}: {error}"));
+            Regex::new(topic).map(Wanted::Pattern).map_err(wrong)
+        };
+        self.topics.iter().map(wanted).collect()
+    }
+
+    /// The patterns among the names are valid.
+    ///
+    /// # Errors
+    ///
+    /// Names one that is not.
+    pub fn check(&self) -> Result<(), KafkaFailure> {
+        self.wanted().map(|_| ())
+    }
+
+    /// Whether what there is can be asked for by one name.
+    pub(super) fn only_name(&self) -> Option<&str> {
+        match &self.topics[..] {
+            [topic] if !topic.starts_with('^') => Some(topic),
+            _ => None,
+        }
+    }
+
+    /// The partitions that there are, in the order of topics' names.
+    pub(super) fn present(
+        &self,
+        metadata: &Metadata,
+        brokers: &str,
+    ) -> Result<Vec<(String, i32)>, KafkaFailure> {
+        let unknown = |topic: &str| KafkaFailure::UnknownTopic {
+            topic: topic.to_owned(),
+            brokers: brokers.to_owned(),
+        };
+        let mut found = Vec::new();
+        for wanted in self.wanted()? {
+            let is_wanted = |name: &str| match &wanted {
+                Wanted::Name(topic) => name == topic,
+                Wanted::Pattern(pattern) => !name.starts_with("__") && pattern.is_match(name),
+            };
+            let mut any = false;
+            for topic in metadata.topics().iter().filter(|topic| is_wanted(topic.name())) {
+                if let Some(error) = topic.error() {
+                    let code = RDKafkaErrorCode::from(error);
+                    if code == RDKafkaErrorCode::UnknownTopicOrPartition {
+                        continue;
+                    }
+                    let reason = crate::kafka::said(code);
+                    let doing = format!("cannot read the topic {}", topic.name());
+                    return Err(KafkaFailure::Other { doing, reason });
+                }
+                any = true;
+                for partition in topic.partitions() {
+                    found.push((topic.name().to_owned(), partition.id()));
+                }
+            }
+            match &wanted {
+                Wanted::Name(topic) if !any => return Err(unknown(topic)),
+                Wanted::Pattern(pattern) if !any => return Err(unknown(pattern.as_str())),
+                _ => {}
+            }
+        }
+        found.sort();
+        found.dedup();
+        if let Some(number) = self
+            .partitions
+            .iter()
+            .find(|number| !found.iter().any(|(_, partition)| partition == *number))
+        {
+            let doing = format!("cannot read partition {number} of {}", self.topics.join(", "));
+            let reason = "there is none with this number".to_owned();
+            return Err(KafkaFailure::Other { doing, reason });
+        }
+        if !self.partitions.is_empty() {
+            found.retain(|(_, number)| self.partitions.contains(number));
+        }
+        Ok(found)
+    }
+}
+
+/// Where a partition is read from and to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) start: i64,
+    pub(super) end: Option<i64>,
+}
+
+/// Finds out where partitions begin and end.
+pub(super) struct Resolver<'a, C: ConsumerContext + 'static> {
+    pub(super) consumer: &'a BaseConsumer<C>,
+    pub(super) selection: &'a Selection,
+    pub(super) reporter: &'a Reporter,
+}
+
+impl<C: ConsumerContext + Debug + 'static> Resolver<'_, C> {
+    /// The bounds of a partition. `kept` is where a group or a checkpoint says
+    /// that an earlier run has come to; `is_new` if the partition was not there
+    /// when this run began.
+    pub(super) fn bounds(
+        &self,
+        topic: &str,
+        number: i32,
+        kept: Option<i64>,
+        is_new: bool,
+    ) -> Result<Bounds, KafkaFailure> {
+        let failed = |error| KafkaFailure::other(format!("cannot read {topic}[{number}]"), &error);
+        let (low, high) = self.consumer.fetch_watermarks(topic, number, ANSWER).map_err(failed)?;
+        let default = if is_new || self.selection.ending.is_some() { low } else { high };
+        let asked = |offset: i64| match offset {
+            -2 => Ok(low),
+            -1 => Ok(high),
+            offset => self.kept(topic, number, offset, low),
+        };
+        let start = match (&self.selection.starting, kept) {
+            (_, Some(kept)) => asked(kept)?,
+            (None, None) => default,
+            (Some(_), None) if is_new => low,
+            (Some(StartingOffsets::Earliest), None) => low,
+            (Some(StartingOffsets::Latest), None) => high,
+            (Some(StartingOffsets::Tail(count)), None) => low.max(high.saturating_sub(*count)),
+            (Some(StartingOffsets::At(offset)), None) => asked(*offset)?,
+            (Some(StartingOffsets::Time(time)), None) => {
+                let millis = time.micros.div_euclid(1_000).max(0);
+                self.first_at(topic, number, millis)?.unwrap_or(high)
+            }
+            (Some(StartingOffsets::Each(offsets)), None) => {
+                match offsets.get(topic).and_then(|partitions| partitions.get(&number)) {
+                    Some(offset) => asked(*offset)?,
+                    None => default,
+                }
+            }
+        };
+        let end = self.selection.ending.as_ref().map(|ending| match ending {
+            EndingOffsets::Latest => high,
+            EndingOffsets::Each(offsets) => {
+                let end = offsets.get(topic).and_then(|partitions| partitions.get(&number));
+                end.copied().filter(|end| *end >= 0).unwrap_or(high)
+            }
+        });
+        Ok(Bounds { start, end })
+    }
+
+    /// An offset that somebody has named, or what to do if its record is gone.
+    fn kept(&self, topic: &str, number: i32, wanted: i64, low: i64) -> Result<i64, KafkaFailure> {
+        if wanted >= low {
+            return Ok(wanted);
+        }
+        lost(self.selection, self.reporter, &format!("{topic}[{number}]"), wanted, low)?;
+        Ok(low)
+    }
+
+    /// The first offset with this time or a later one.
+    fn first_at(&self, topic: &str, number: i32, millis: i64) -> Result<Option<i64>, KafkaFailure> {
+        let failed = |error| KafkaFailure::other(format!("cannot read {topic}[{number}]"), &error);
+        let mut times = TopicPartitionList::new();
+        times.add_partition_offset(topic, number, Offset::Offset(millis)).map_err(failed)?;
+        let found = self.consumer.offsets_for_times(times, ANSWER).map_err(failed)?;
+        Ok(found.elements().first().and_then(|element| match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+    }
+}
+
+/// Records of a partition are gone before they were read: an error, or a
+/// message.
+pub(super) fn lost(
+    selection: &Selection,
+    reporter: &Reporter,
+    name: &str,
+    wanted: i64,
+    earliest: i64,
+) -> Result<(), KafkaFailure> {
+    if selection.fail_on_data_loss {
+        return Err(KafkaFailure::Lost { partition: name.to_owned(), wanted, earliest });
+    }
+    let gone = earliest.saturating_sub(wanted);
+    reporter.say(format!(
+        "{name}: offsets {wanted} to {} are gone: {gone} lost, going on at {earliest}",
+        earliest - 1
+    ));
+    Ok(())
+}
