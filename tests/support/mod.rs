@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
+#[cfg(feature = "kafka")]
+pub mod broker;
+#[cfg(feature = "kafka")]
+pub mod mock;
 pub mod process;
 pub mod rows;
 pub mod stages;

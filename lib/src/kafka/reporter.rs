@@ -51,6 +51,11 @@ impl Reporter {
         std::mem::take(&mut self.state().messages)
     }
 
+    /// Whether there is something that people should hear of.
+    pub(crate) fn has_messages(&self) -> bool {
+        !self.state().messages.is_empty()
+    }
+
     /// Says something to people.
     pub(crate) fn say(&self, message: impl Into<String>) {
         self.state().messages.push(message.into());
@@ -79,8 +84,7 @@ impl Reporter {
     /// Takes in an error that concerns no request in particular.
     pub(crate) fn error(&self, error: &KafkaError, what: &str) {
         let mut state = self.state();
-        // `rdkafka` puts the name of the thread or the broker before it.
-        let what = what.trim().to_owned();
+        let what = plain(what);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
                 if state.is_begun && state.refused.is_none() {
@@ -169,6 +173,40 @@ pub(crate) fn fetch_metadata<C: ClientContext + Debug>(
         if Instant::now() >= deadline {
             let reason = reporter.trouble().unwrap_or_else(|| reason(&error));
             return Err(KafkaFailure::Unreachable { brokers, reason });
+        }
+    }
+}
+
+/// What the client says without its own marks: the name of the thread or
+/// broker before it, and how often it has happened behind it.
+fn plain(said: &str) -> String {
+    let said = said.trim();
+    let (head, rest) = said.split_once(": ").unwrap_or(("", said));
+    let is_mark = head.contains('/') || head.starts_with("GroupCoordinator");
+    let said = if is_mark { rest } else { said };
+    let end = said.find(" (after ").unwrap_or(said.len());
+    said[..end].replace("ipv4#", "").replace("ipv6#", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_read_has_no_marks_of_the_client() {
+        for (said, read) in [
+            (
+                "127.0.0.1:9/bootstrap: Connect to ipv4#127.0.0.1:9 failed: Connection refused \
+                 (after 0ms in state CONNECT, 1 identical error(s) suppressed)",
+                "Connect to 127.0.0.1:9 failed: Connection refused",
+            ),
+            (
+                "sasl_ssl://broker:9093/1: SASL authentication error: no",
+                "SASL authentication error: no",
+            ),
+            ("2/2 brokers are down", "2/2 brokers are down"),
+        ] {
+            assert_eq!(plain(said), read);
         }
     }
 }

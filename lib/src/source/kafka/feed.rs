@@ -129,7 +129,8 @@ impl Feed {
         }
     }
 
-    fn wake(&self) {
+    /// Lets the stage look for what has come.
+    pub(super) fn wake(&self) {
         // Full, it has told already.
         let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
     }

@@ -115,6 +115,9 @@ impl Fetcher {
                 continue;
             }
             turn = 0;
+            if self.context().reporter.has_messages() {
+                self.context().feed().wake();
+            }
             if wait == IDLE && self.context().feed().has_messages() && self.hand_on()?.is_none() {
                 return Ok(End::Gone);
             }

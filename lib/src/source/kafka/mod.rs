@@ -112,6 +112,8 @@ impl Kafka {
             // Brokers that hold what they have back wait no longer than this.
             ("fetch.wait.max.ms", "100"),
             ("fetch.error.backoff.ms", "100"),
+            // A partition that has enough waiting is asked again soon: by default after a second.
+            ("fetch.queue.backoff.ms", "10"),
             ("queued.max.messages.kbytes", "32768"),
             ("queued.min.messages", "50000"),
             ("allow.auto.create.topics", "false"),

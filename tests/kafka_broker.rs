@@ -1,0 +1,429 @@
+//! `ingest --kafka` against Apache Kafka itself. Left out unless
+//! `HIGHWATER_TEST_SERVERS=1`, which `scripts/test` sets.
+
+#![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rustix::process::Signal;
+use serde_json::Value;
+use support::broker::{Broker, is_wanted};
+use support::process::{End, Live};
+use support::stages::INGEST;
+use support::{Ran, command, run};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const QUICK: [&str; 4] = ["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"];
+
+#[track_caller]
+fn ingest(broker: &Broker, more: &[&str]) -> Ran {
+    run(INGEST.path, [&["-b", &*broker.bootstrap][..], more].concat(), b"")
+}
+
+fn live(broker: &Broker, more: &[&str]) -> Live {
+    Live::spawn(command(INGEST.path, [&["-b", &*broker.bootstrap][..], more].concat()))
+}
+
+fn producer(broker: &Broker, more: &[(&str, &str)]) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &broker.bootstrap);
+    for (key, value) in more {
+        config.set(*key, *value);
+    }
+    config.create().unwrap()
+}
+
+/// Writes `{"n":0}` and so on.
+fn count(producer: &BaseProducer, topic: &str, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let payload = format!("{{\"n\":{number}}}");
+        let record = BaseRecord::<(), str>::to(topic).payload(&payload);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(PATIENCE).unwrap();
+}
+
+fn number(row: &str) -> Option<u64> {
+    serde_json::from_str::<Value>(row).unwrap()["n"].as_u64()
+}
+
+fn numbers(ran: &Ran) -> Vec<u64> {
+    ran.stdout.lines().filter_map(number).collect()
+}
+
+/// Programs whose output goes into a file. Killed if the test fails.
+struct Reader(Child);
+
+impl Reader {
+    fn begin(broker: &Broker, args: &[&str], into: &Path) -> Self {
+        let mut command = command(INGEST.path, ["-b", &*broker.bootstrap]);
+        command.args(args).stdin(Stdio::null()).stdout(File::create(into).unwrap());
+        Self(command.spawn().unwrap())
+    }
+
+    #[track_caller]
+    fn stop(mut self) {
+        let id = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        rustix::process::kill_process(id, Signal::TERM).unwrap();
+        assert_eq!(support::process::wait(&mut self.0, PATIENCE), End::Code(0));
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn lines(path: &Path) -> usize {
+    BufReader::new(File::open(path).unwrap()).split(b'\n').count()
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A million events by keys, which another reader joins in reading.
+#[test]
+fn two_readers_of_a_group_share_a_million_events() {
+    const EVENTS: usize = 1_000_000;
+    if !is_wanted("two_readers_of_a_group_share_a_million_events") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "events:8"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let events = File::create(path("events")).unwrap();
+    let made = command(env!("CARGO_BIN_EXE_produce-synthetic"), ["events", "--seed", "7"])
+        .args(["--count", &EVENTS.to_string(), "--start", "2025-09-12T00:00:00Z"])
+        .stdout(events)
+        .status();
+    assert!(made.unwrap().success());
+    let group = ["-t", "events", "-G", "two", "-o", "earliest"];
+    let outs = [path("first"), path("second")];
+    let first = Reader::begin(&broker, &group, &outs[0]);
+
+    let producer = producer(&broker, &[("partitioner", "murmur2_random"), ("linger.ms", "20")]);
+    let mut second = None;
+    let mut sent: Vec<String> = Vec::with_capacity(EVENTS);
+    for line in BufReader::new(File::open(path("events")).unwrap()).lines() {
+        let line = line.unwrap();
+        let key = line.split_once("\"user_id\":\"").unwrap().1.split('"').next().unwrap();
+        loop {
+            let record = BaseRecord::<str, str>::to("events").key(key).payload(&line);
+            match producer.send(record) {
+                Ok(()) => break,
+                Err(_) => drop(producer.poll(Duration::from_millis(10))),
+            }
+        }
+        sent.push(line);
+        if sent.len() == EVENTS / 2 {
+            producer.flush(PATIENCE).unwrap();
+            wait_until("the first reader reads", || lines(&outs[0]) > EVENTS / 10);
+            second = Some(Reader::begin(&broker, &group, &outs[1]));
+            wait_until("the second reader reads", || {
+                // What is left may be nothing for it: there has to be more.
+                count(&producer, "events", 0..100);
+                lines(&outs[1]) > 0
+            });
+        }
+    }
+    producer.flush(PATIENCE).unwrap();
+    let is_event = |line: &str| !line.contains(",\"n\":");
+    wait_until("all events have been read", || {
+        let both = || outs.iter().flat_map(|out| BufReader::new(File::open(out).unwrap()).lines());
+        both().filter(|line| line.as_ref().is_ok_and(|line| is_event(line))).count() >= EVENTS
+    });
+    first.stop();
+    second.unwrap().stop();
+
+    let mut places = BTreeSet::new();
+    let mut got = Vec::with_capacity(EVENTS);
+    for out in &outs {
+        let mut last = BTreeMap::new();
+        for line in fs::read_to_string(out).unwrap().lines() {
+            let (source, rest) = line.split_once("},").unwrap();
+            let source: Value =
+                serde_json::from_str(&format!("{}}}", source.split_once(':').unwrap().1)).unwrap();
+            let place = (source["partition"].as_u64().unwrap(), source["offset"].as_u64().unwrap());
+            assert!(places.insert(place), "{place:?} came twice");
+            let before = last.insert(place.0, place.1);
+            assert!(before < Some(place.1), "{place:?} came behind {before:?}");
+            if is_event(line) {
+                got.push(format!("{{{rest}"));
+            }
+        }
+    }
+    got.sort_unstable();
+    sent.sort_unstable();
+    assert!(got == sent, "{} events of {}", got.len(), sent.len());
+    println!("{} and {} rows", lines(&outs[0]), lines(&outs[1]));
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_a_reader_nothing() {
+    if !is_wanted("a_broker_that_is_killed_costs_a_reader_nothing") {
+        return;
+    }
+    let mut broker =
+        Broker::start(&["--topic", "logs:1", "--set", "log.flush.interval.messages=1"]);
+    let live =
+        live(&broker, &["-t", "logs", "-o", "earliest", "-X", "reconnect.backoff.max.ms=500"]);
+    count(&producer(&broker, &[]), "logs", 0..1_000);
+    let mut got: Vec<u64> = (0..1_000).map(|_| number(&live.line()).unwrap()).collect();
+    broker.kill();
+    let message = live.message();
+    assert!(message.starts_with("ingest: kafka: no broker answers, trying again: "), "{message}");
+    broker.up(&[]);
+    count(&producer(&broker, &[]), "logs", 1_000..2_000);
+    got.extend((0..1_000).map(|_| number(&live.line()).unwrap()));
+    assert_eq!(got, (0..2_000).collect::<Vec<u64>>());
+    assert_eq!(live.message(), "ingest: kafka: connected again");
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
+#[test]
+fn a_reader_that_is_killed_is_replaced_by_the_other() {
+    if !is_wanted("a_reader_that_is_killed_is_replaced_by_the_other") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:2"]);
+    let folder = tempfile::tempdir().unwrap();
+    let outs = [folder.path().join("first"), folder.path().join("second")];
+    let group = [&["-t", "logs", "-G", "two", "-o", "earliest"], &QUICK[..]].concat();
+    let mut killed = Reader::begin(&broker, &group, &outs[0]);
+    let other = Reader::begin(&broker, &group, &outs[1]);
+    let producer =
+        producer(&broker, &[("partitioner", "random"), ("sticky.partitioning.linger.ms", "0")]);
+    let mut written = 0;
+    wait_until("both read", || {
+        count(&producer, "logs", written..written + 100);
+        written += 100;
+        outs.iter().all(|out| lines(out) > 0)
+    });
+    killed.0.kill().unwrap();
+    killed.0.wait().unwrap();
+    count(&producer, "logs", written..written + 1_000);
+    written += 1_000;
+    let seen = || -> BTreeSet<u64> {
+        let text = outs.iter().map(|out| fs::read_to_string(out).unwrap()).collect::<String>();
+        text.lines().filter(|line| line.ends_with('}')).filter_map(number).collect()
+    };
+    wait_until("everything has been read by one of them", || seen().len() as u64 == written);
+    other.stop();
+    assert_eq!(seen(), (0..written).collect());
+}
+
+#[test]
+fn records_that_are_gone_are_told() {
+    if !is_wanted("records_that_are_gone_are_told") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:2"]);
+    let writer = producer(&broker, &[]);
+    for number in 0..100 {
+        let payload = format!("{{\"n\":{number}}}");
+        let record = BaseRecord::<(), str>::to("logs").partition(0).payload(&payload);
+        writer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    writer.flush(PATIENCE).unwrap();
+    let group = ["-t", "logs", "-G", "g", "-o", "earliest"];
+    assert_eq!(
+        numbers(&ingest(&broker, &[&group[..], &["-c", "10"]].concat()).success()).len(),
+        10
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offsets.json");
+    let offsets = r#"{"partitions":[{"topic":"logs","partition":0,"offset":60}],"version":1}"#;
+    fs::write(&file, offsets).unwrap();
+    let args = ["--offset-json-file", file.to_str().unwrap()];
+    broker.tool("org.apache.kafka.tools.DeleteRecordsCommand", &args, "").success();
+    let said = "ingest: logs[0]: offset 10 is gone, the earliest is 60: 50 records are lost; \
+                --fail-on-data-loss false goes on\n";
+    let failed = ingest(&broker, &[&group[..], &["-e"]].concat()).exited(1);
+    assert_eq!((&*failed.stderr, &*failed.stdout), (said, ""));
+    let from = ["-t", "logs", "-o", r#"{"logs":{"0":10,"1":0}}"#, "-e"];
+    assert_eq!(ingest(&broker, &from).exited(1).stderr, said);
+    let goes_on = ["--fail-on-data-loss", "false"];
+    for args in [&group[..], &from] {
+        let ran =
+            ingest(&broker, &[args, &["-e"][..usize::from(args.len() == 6)], &goes_on].concat());
+        let ran = ran.success();
+        assert_eq!(numbers(&ran), (60..100).collect::<Vec<u64>>(), "{ran}");
+        let said = "ingest: logs[0]: offsets 10 to 59 are gone: 50 lost, going on at 60\n";
+        assert_eq!(ran.stderr, said);
+    }
+}
+
+#[test]
+fn only_what_has_been_committed_is_read() {
+    if !is_wanted("only_what_has_been_committed_is_read") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:1"]);
+    let writer = producer(&broker, &[("transactional.id", "writer")]);
+    writer.init_transactions(PATIENCE).unwrap();
+    for (numbers, is_kept) in [(0..5, true), (5..10, false), (10..15, true)] {
+        writer.begin_transaction().unwrap();
+        count(&writer, "logs", numbers);
+        if is_kept {
+            writer.commit_transaction(PATIENCE).unwrap();
+        } else {
+            writer.abort_transaction(PATIENCE).unwrap();
+        }
+    }
+    // The last offset is a mark of the transaction and no message.
+    let committed = ingest(&broker, &["-t", "logs", "-e"]).success();
+    assert_eq!(numbers(&committed), (0..5).chain(10..15).collect::<Vec<u64>>());
+    let all = ingest(&broker, &["-t", "logs", "-e", "--isolation", "read_uncommitted"]).success();
+    assert_eq!(numbers(&all), (0..15).collect::<Vec<u64>>());
+    // What is under way is not there yet.
+    writer.begin_transaction().unwrap();
+    count(&writer, "logs", 15..20);
+    let committed = ingest(&broker, &["-t", "logs", "-e", "-o", "-4"]).success();
+    assert_eq!(numbers(&committed), [12, 13, 14]);
+    writer.abort_transaction(PATIENCE).unwrap();
+}
+
+#[test]
+fn kcat_and_ingest_read_the_same() {
+    if !is_wanted("kcat_and_ingest_read_the_same") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:3"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines");
+    let text: String = (0..1_000).map(|n| format!("key{}\t{{\"n\":{n}}}\n", n % 7)).collect();
+    fs::write(&file, text + "\ttext \"quoted\"\n").unwrap();
+    let kcat = |args: &[&str]| {
+        let all = [&["-b", &*broker.bootstrap, "-t", "logs"], args].concat();
+        run("kcat", all, b"").success()
+    };
+    kcat(&["-P", "-K", "\t", "-l", file.to_str().unwrap()]);
+    let envelopes = kcat(&["-C", "-e", "-q", "-J"]);
+    let by_kcat = run(INGEST.path, ["--kcat-json"], envelopes.stdout.as_bytes()).success();
+    let by_itself = ingest(&broker, &["-t", "logs", "-e"]).success();
+    let sorted = |ran: &Ran| ran.stdout.lines().map(str::to_owned).collect::<BTreeSet<String>>();
+    assert_eq!(sorted(&by_itself).len(), 1_001);
+    assert_eq!(sorted(&by_itself), sorted(&by_kcat));
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn passwords_open_a_broker_over_tls() {
+    if !is_wanted("passwords_open_a_broker_over_tls") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let keytool = |args: &[&str]| {
+        let output = Command::new("keytool").args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    };
+    let store = ["-keystore", &path("store.p12"), "-storetype", "PKCS12", "-storepass", "changeit"];
+    let pair = [
+        "-genkeypair",
+        "-alias",
+        "broker",
+        "-keyalg",
+        "RSA",
+        "-dname",
+        "CN=broker",
+        "-ext",
+        "san=ip:127.0.0.1",
+        "-validity",
+        "30",
+    ];
+    keytool(&[&pair[..], &store].concat());
+    let export = ["-exportcert", "-rfc", "-alias", "broker", "-file", &path("ca.pem")];
+    keytool(&[&export[..], &store].concat());
+
+    let (plain, controller, tls) = (free_port(), free_port(), free_port());
+    let listeners = format!("PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{tls}");
+    let module = "org.apache.kafka.common.security";
+    let mut args =
+        vec!["--port".to_owned(), plain.to_string(), "--topic".to_owned(), "logs".to_owned()];
+    for setting in [
+        format!("listeners={listeners},CONTROLLER://127.0.0.1:{controller}"),
+        format!("advertised.listeners={listeners}"),
+        format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT"
+            .to_owned(),
+        "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512".to_owned(),
+        format!(
+            "listener.name.sasl_ssl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_me=\"secret\";"
+        ),
+        format!(
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;"
+        ),
+        format!("ssl.keystore.location={}", path("store.p12")),
+        "ssl.keystore.type=PKCS12".to_owned(),
+        "ssl.keystore.password=changeit".to_owned(),
+    ] {
+        args.extend(["--set".to_owned(), setting]);
+    }
+    let broker = Broker::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let user = [
+        "--alter",
+        "--entity-type",
+        "users",
+        "--entity-name",
+        "me",
+        "--add-config",
+        "SCRAM-SHA-512=[password=secret]",
+    ];
+    broker.tool("kafka.admin.ConfigCommand", &user, "").success();
+    count(&producer(&broker, &[]), "logs", 0..10);
+
+    let address = format!("127.0.0.1:{tls}");
+    let file = path("client.properties");
+    for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
+        let settings = format!(
+            "security.protocol=sasl_ssl\nsasl.mechanism={mechanism}\nssl.ca.location={}\n\
+             sasl.username=me\n",
+            path("ca.pem")
+        );
+        fs::write(&file, settings).unwrap();
+        let args = ["-b", &*address, "-t", "logs", "-e", "-F", &file];
+        let with_password = |password: &str| {
+            let output = command(INGEST.path, args)
+                .env("HIGHWATER_KAFKA_PASSWORD", password)
+                .output()
+                .unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        };
+        let (code, rows, said) = with_password("secret");
+        assert_eq!((code, rows.lines().count(), &*said), (Some(0), 10, ""), "{mechanism}");
+        let begun = Instant::now();
+        let (code, rows, said) = with_password("hunter2");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{mechanism}");
+        assert_eq!((code, &*rows), (Some(1), ""), "{mechanism}: {said}");
+        let refused = format!("ingest: {address} refuses to let us in: ");
+        assert!(said.starts_with(&refused) && said.lines().count() == 1, "{mechanism}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
