@@ -222,16 +222,16 @@ fn a_checkpoint_goes_on_where_its_last_epoch_ended() {
 
 #[test]
 fn brokers_may_go_away_and_come_back() {
-    let mock = Mock::new(&[("logs", 1)]);
+    let mut mock = Mock::new(&[("logs", 1)]);
     mock.count("logs", 0, 0..3);
     let live = live(&mock, &["-t", "logs", "-o", "earliest", "-X", "reconnect.backoff.max.ms=500"]);
     for number in 0..3 {
         assert_eq!(numbers([&*live.line()]), [number]);
     }
-    mock.cluster.broker_down(1).unwrap();
+    mock.set_up(false);
     let message = live.message();
     assert!(message.starts_with("ingest: kafka: no broker answers, trying again: "), "{message}");
-    mock.cluster.broker_up(1).unwrap();
+    mock.set_up(true);
     mock.count("logs", 0, 3..5);
     assert_eq!(numbers([&*live.line(), &*live.line()]), [3, 4]);
     assert_eq!(live.message(), "ingest: kafka: connected again");

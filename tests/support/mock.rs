@@ -8,6 +8,11 @@ use rdkafka::message::OwnedHeaders;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 
+fn producer(bootstrap: &str) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("linger.ms", "0").create().unwrap()
+}
+
 /// A cluster of one broker, and somebody who writes to it.
 pub struct Mock {
     pub cluster: MockCluster<'static, DefaultProducerContext>,
@@ -23,13 +28,19 @@ impl Mock {
             cluster.create_topic(topic, *partitions, 1).unwrap();
         }
         let bootstrap = cluster.bootstrap_servers();
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", &bootstrap)
-            .set("linger.ms", "0")
-            .set("reconnect.backoff.max.ms", "200")
-            .create()
-            .unwrap();
+        let producer = producer(&bootstrap);
         Self { cluster, bootstrap, producer }
+    }
+
+    /// Takes the broker away, or brings it back.
+    pub fn set_up(&mut self, is_up: bool) {
+        if is_up {
+            self.cluster.broker_up(1).unwrap();
+            // The old one would wait for its next look at the cluster.
+            self.producer = producer(&self.bootstrap);
+        } else {
+            self.cluster.broker_down(1).unwrap();
+        }
     }
 
     /// Writes a message and waits until it is there.
