@@ -5,12 +5,18 @@
 //! one shape only. [`flush`](std::io::Write::flush) says that the rows so far
 //! belong together: a batch.
 //!
+//! What takes records instead of stdout is here too: topics of Kafka.
+//!
 //! [`Output`]: crate::stream::Output
 
 mod csv;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod table;
 
 pub use csv::{CsvColumn, CsvColumnsError, CsvSink, csv_columns};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaSink, KafkaSinkOptions};
 pub use table::{TableSink, TerminalSize};
 
 use std::io;
