@@ -1,4 +1,4 @@
-//! `ingest --kafka` against Apache Kafka itself. Left out unless
+//! `ingest --kafka` and `emit` against Apache Kafka itself. Left out unless
 //! `HIGHWATER_TEST_SERVERS=1`, which `scripts/test` sets.
 
 #![cfg(feature = "kafka")]
@@ -24,6 +24,7 @@ use support::process::{End, Live};
 use support::stages::INGEST;
 use support::{Ran, command, run};
 
+const EMIT: &str = env!("CARGO_BIN_EXE_emit");
 const PATIENCE: Duration = Duration::from_secs(120);
 const QUICK: [&str; 4] = ["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"];
 
@@ -34,6 +35,15 @@ fn ingest(broker: &Broker, more: &[&str]) -> Ran {
 
 fn live(broker: &Broker, more: &[&str]) -> Live {
     Live::spawn(command(INGEST.path, [&["-b", &*broker.bootstrap][..], more].concat()))
+}
+
+#[track_caller]
+fn emit(broker: &Broker, more: &[&str], input: &str) -> Ran {
+    run(EMIT, [&["-b", &*broker.bootstrap][..], more].concat(), input.as_bytes())
+}
+
+fn emitting(broker: &Broker, more: &[&str]) -> Live {
+    Live::spawn(command(EMIT, [&["-b", &*broker.bootstrap][..], more].concat()))
 }
 
 fn producer(broker: &Broker, more: &[(&str, &str)]) -> BaseProducer {
@@ -121,39 +131,25 @@ fn two_readers_of_a_group_share_a_million_events() {
     let outs = [path("first"), path("second")];
     let first = Reader::begin(&broker, &group, &outs[0]);
 
-    let producer = producer(&broker, &[("partitioner", "murmur2_random"), ("linger.ms", "20")]);
-    let mut second = None;
-    let mut sent: Vec<String> = Vec::with_capacity(EVENTS);
-    for line in BufReader::new(File::open(path("events")).unwrap()).lines() {
-        let line = line.unwrap();
-        let key = line.split_once("\"user_id\":\"").unwrap().1.split('"').next().unwrap();
-        loop {
-            let record = BaseRecord::<str, str>::to("events").key(key).payload(&line);
-            match producer.send(record) {
-                Ok(()) => break,
-                Err(_) => drop(producer.poll(Duration::from_millis(10))),
-            }
-        }
-        sent.push(line);
-        if sent.len() == EVENTS / 2 {
-            producer.flush(PATIENCE).unwrap();
-            wait_until("the first reader reads", || lines(&outs[0]) > EVENTS / 10);
-            second = Some(Reader::begin(&broker, &group, &outs[1]));
-            wait_until("the second reader reads", || {
-                // What is left may be nothing for it: there has to be more.
-                count(&producer, "events", 0..100);
-                lines(&outs[1]) > 0
-            });
-        }
-    }
-    producer.flush(PATIENCE).unwrap();
+    let all = fs::read_to_string(path("events")).unwrap();
+    let mut sent: Vec<&str> = all.lines().collect();
+    let (early, late) = sent.split_at(EVENTS / 2);
+    emit(&broker, &["-t", "events", "-k", "user_id"], &(early.join("\n") + "\n")).success();
+    wait_until("the first reader reads", || lines(&outs[0]) > EVENTS / 10);
+    let second = Reader::begin(&broker, &group, &outs[1]);
+    let more = producer(&broker, &[]);
+    wait_until("the second reader has been let in", || {
+        count(&more, "events", 0..100);
+        lines(&outs[1]) > 0
+    });
+    emit(&broker, &["-t", "events", "-k", "user_id"], &(late.join("\n") + "\n")).success();
     let is_event = |line: &str| !line.contains(",\"n\":");
     wait_until("all events have been read", || {
         let both = || outs.iter().flat_map(|out| BufReader::new(File::open(out).unwrap()).lines());
         both().filter(|line| line.as_ref().is_ok_and(|line| is_event(line))).count() >= EVENTS
     });
     first.stop();
-    second.unwrap().stop();
+    second.stop();
 
     let mut places = BTreeSet::new();
     let mut got = Vec::with_capacity(EVENTS);
@@ -174,7 +170,7 @@ fn two_readers_of_a_group_share_a_million_events() {
     }
     got.sort_unstable();
     sent.sort_unstable();
-    assert!(got == sent, "{} events of {}", got.len(), sent.len());
+    assert!(got.iter().eq(&sent), "{} events of {}", got.len(), sent.len());
     println!("{} and {} rows", lines(&outs[0]), lines(&outs[1]));
 }
 
@@ -325,6 +321,123 @@ fn kcat_and_ingest_read_the_same() {
     let sorted = |ran: &Ran| ran.stdout.lines().map(str::to_owned).collect::<BTreeSet<String>>();
     assert_eq!(sorted(&by_itself).len(), 1_001);
     assert_eq!(sorted(&by_itself), sorted(&by_kcat));
+}
+
+#[test]
+fn keys_choose_the_partitions_that_they_do_in_java() {
+    if !is_wanted("keys_choose_the_partitions_that_they_do_in_java") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "ours:7", "--topic", "javas:7"]);
+    let keys: Vec<String> = (0..2_000).map(|n| format!("k\u{e9}y {n}")).collect();
+    let ours: String = keys.iter().map(|key| format!("{{\"k\":\"{key}\"}}\n")).collect();
+    emit(&broker, &["-t", "ours", "-k", "k"], &ours).success();
+    let javas: String = keys.iter().map(|key| format!("{key}\tx\n")).collect();
+    let parse = ["--reader-property", "parse.key=true", "--topic", "javas"];
+    broker.tool("org.apache.kafka.tools.ConsoleProducer", &parse, &javas).success();
+    let partitions = |topic: &str| -> BTreeMap<String, i64> {
+        let ran = ingest(&broker, &["-t", topic, "-e"]).success();
+        let row = |line: &str| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let source = &row["@source"];
+            (source["key"].as_str().unwrap().to_owned(), source["partition"].as_i64().unwrap())
+        };
+        ran.stdout.lines().map(row).collect()
+    };
+    let ours = partitions("ours");
+    assert_eq!(ours.len(), 2_000);
+    assert_eq!(ours.values().collect::<BTreeSet<_>>().len(), 7);
+    assert_eq!(ours, partitions("javas"));
+}
+
+#[test]
+fn kcat_reads_what_was_emitted() {
+    if !is_wanted("kcat_reads_what_was_emitted") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "rows:1"]);
+    let rows: String = (0..500).map(|n| format!("{{\"n\":{n},\"k\":\"k{}\"}}\n", n % 3)).collect();
+    emit(&broker, &["-t", "rows", "-k", "k", "-X", "compression.type=zstd"], &rows).success();
+    let format = ["-b", &broker.bootstrap, "-t", "rows", "-C", "-e", "-q", "-f", "%k %s\n"];
+    let read = run("kcat", format, b"").success();
+    let key = |line: &str| format!("{} {line}\n", &line[line.len() - 4..line.len() - 2]);
+    assert_eq!(read.stdout, rows.lines().map(key).collect::<String>());
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_no_record_and_repeats_none() {
+    const RECORDS: u64 = 300_000;
+    if !is_wanted("a_broker_that_is_killed_costs_no_record_and_repeats_none") {
+        return;
+    }
+    let mut broker = Broker::start(&["--topic", "logs:3"]);
+    let mut emit = emitting(&broker, &["-t", "logs", "-X", "reconnect.backoff.max.ms=500"]);
+    let kill_at = RECORDS / 3;
+    for number in 0..RECORDS {
+        emit.write(format!("{{\"n\":{number}}}\n"));
+        if number == kill_at {
+            broker.kill();
+        }
+        if number == kill_at + 1_000 {
+            let message = emit.message();
+            let said = "emit: kafka: no broker answers, trying again: ";
+            assert!(message.starts_with(said), "{message}");
+            broker.up(&[]);
+        }
+    }
+    emit.close();
+    let (end, _, messages) = emit.end_within(PATIENCE);
+    assert_eq!(end, End::Code(0), "{messages:?}");
+    let mut got = numbers(&ingest(&broker, &["-t", "logs", "-e"]).success());
+    got.sort_unstable();
+    assert!(got.iter().copied().eq(0..RECORDS), "{} of {RECORDS}", got.len());
+}
+
+#[test]
+fn a_transaction_is_read_whole_or_not_at_all() {
+    if !is_wanted("a_transaction_is_read_whole_or_not_at_all") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:2"]);
+    let args = ["-t", "logs", "--transactional-id", "writer", "--transaction-interval"];
+    let lines = |numbers: std::ops::Range<u64>| -> String {
+        numbers.map(|number| format!("{{\"n\":{number}}}\n")).collect()
+    };
+    let committed = || {
+        let mut numbers = numbers(&ingest(&broker, &["-t", "logs", "-e"]).success());
+        numbers.sort_unstable();
+        numbers
+    };
+    let uncommitted = ["-t", "logs", "-e", "--isolation", "read_uncommitted"];
+    let sent = || numbers(&ingest(&broker, &uncommitted).success()).len();
+    // Short ones are read while the pipe is open.
+    let mut short = emitting(&broker, &[&args[..], &["100ms"]].concat());
+    short.write(lines(0..10));
+    wait_until("the transaction is committed", || committed().len() == 10);
+    short.close();
+    assert_eq!(short.end().0, End::Code(0));
+    // One that is killed leaves nothing behind, once the id is used again.
+    let mut killed = emitting(&broker, &[&args[..], &["1h"]].concat());
+    killed.write(lines(10..110));
+    wait_until("it has been sent", || sent() == 110);
+    assert_eq!(committed().len(), 10);
+    killed.signal(Signal::KILL);
+    killed.end();
+    emit(&broker, &[&args[..], &["1h"]].concat(), &lines(110..115)).success();
+    assert_eq!(committed(), (0..10).chain(110..115).collect::<Vec<u64>>());
+    // Two at once are one too many: the older one is shut out.
+    let mut older = emitting(&broker, &[&args[..], &["1h"]].concat());
+    older.write(lines(200..210));
+    wait_until("it has been sent", || sent() == 125);
+    emit(&broker, &[&args[..], &["1h"]].concat(), &lines(115..120)).success();
+    older.write(lines(210..220));
+    older.close();
+    let (end, _, messages) = older.end_within(PATIENCE);
+    assert_eq!(end, End::Code(1), "{messages:?}");
+    let said = "emit: kafka: cannot go on writing: another process has begun to write with this \
+                transactional id";
+    assert_eq!(messages, [said]);
+    assert_eq!(committed(), (0..10).chain(110..120).collect::<Vec<u64>>());
 }
 
 /// A port that nobody listens on now.

@@ -98,6 +98,13 @@ impl Reporter {
                     state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
                 }
             }
+            Some(RDKafkaErrorCode::Fenced) => {
+                let doing = "kafka: cannot go on writing".to_owned();
+                let reason = "another process has begun to write with this transactional id";
+                state.fatal = Some(KafkaFailure::Other { doing, reason: reason.to_owned() });
+            }
+            // What it is has come before.
+            Some(RDKafkaErrorCode::Fatal) if state.fatal.is_some() => {}
             Some(RDKafkaErrorCode::Fatal) => {
                 let doing = "kafka: cannot go on".to_owned();
                 state.fatal = Some(KafkaFailure::Other { doing, reason: what });
@@ -126,9 +133,9 @@ impl Reporter {
 
     /// Takes in a line of the client's log.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // FAIL and ERROR come as errors too.
-        let is_debug = matches!(level, RDKafkaLogLevel::Debug);
-        if is_debug || !matches!(facility, "FAIL" | "ERROR") {
+        // These come as errors too.
+        let is_told = matches!(facility, "FAIL" | "ERROR" | "FATAL" | "TXNERR");
+        if !is_told || matches!(level, RDKafkaLogLevel::Debug) {
             self.say(format!("kafka: {facility}: {text}"));
         }
     }

@@ -70,6 +70,11 @@ impl Context {
     }
 
     fn fail(&self, why: &str) {
+        if self.reporter.fatal().is_some() {
+            // Whatever ended the client, ended this.
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         self.first().get_or_insert_with(|| why.to_owned());
         match self.failed.fetch_add(1, Ordering::Relaxed) + 1 {
             ..=NAMED => self.reporter.say(format!("kafka: a record was not delivered: {why}")),
