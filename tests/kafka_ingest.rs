@@ -252,6 +252,63 @@ fn so_many_messages_come_at_each_trigger() {
 }
 
 #[test]
+fn partitions_are_merged_by_event_time() {
+    let mock = Mock::new(&[("a", 2), ("b", 1), ("empty", 2)]);
+    // Minutes of event times, by partition; 0 is a line without one.
+    let partitions: [(&str, i32, &[u64]); 3] =
+        [("a", 0, &[0, 1, 4, 3, 9]), ("a", 1, &[2, 0, 4, 5]), ("b", 0, &[4, 6, 7, 0])];
+    let mut expected = Vec::new();
+    for (topic, partition, minutes) in partitions {
+        let mut time = 0;
+        for (offset, minute) in minutes.iter().enumerate() {
+            let payload = match minute {
+                0 => "no time".to_owned(),
+                _ => format!("{{\"time\":\"2025-09-12T00:{minute:02}:00Z\"}}"),
+            };
+            mock.write(topic, partition, None, Some(payload.as_bytes()), None);
+            time = time.max(*minute);
+            expected.push((time, topic, i64::from(partition), offset as u64));
+        }
+    }
+    // A stable sort of the partitions in their order.
+    expected.sort_by_key(|(time, ..)| *time);
+    let places = |lines: &[&str]| -> Vec<(String, i64, u64)> {
+        let place = |line: &&str| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let source = &row["@source"];
+            let number = |key: &str| source[key].as_i64().unwrap();
+            let topic = source["topic"].as_str().unwrap().to_owned();
+            (topic, number("partition"), number("offset").unsigned_abs())
+        };
+        lines.iter().map(place).collect()
+    };
+    let expected: Vec<(String, i64, u64)> = expected
+        .into_iter()
+        .map(|(_, topic, partition, offset)| (topic.to_owned(), partition, offset))
+        .collect();
+    let topics = ["-t", "b", "-t", "a", "-t", "empty", "-e", "--merge-by-time"];
+    let ran = ingest(&mock, &topics).success();
+    assert_eq!(places(&ran.stdout.lines().collect::<Vec<_>>()), expected);
+
+    // Cut off after any number of records, it goes on in the same order.
+    for cut in 1..expected.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = ["--checkpoint", folder.path().to_str().unwrap()];
+        let cut_off = ["-c", &cut.to_string()];
+        let first = ingest(&mock, &[&topics[..], &dir, &cut_off].concat()).success();
+        let second = ingest(&mock, &[&topics[..], &dir].concat()).success();
+        let rows: Vec<&str> = [&first, &second]
+            .into_iter()
+            .flat_map(|ran| ran.stdout.lines())
+            .filter(|line| !line.starts_with("{\"@\":"))
+            .collect();
+        assert_eq!(places(&rows), expected, "cut after {cut}");
+    }
+    let live = ingest(&mock, &["-t", "a", "--merge-by-time"]).exited(2);
+    assert!(live.stderr.contains("--exit-at-end"), "{live}");
+}
+
+#[test]
 fn mistakes_are_one_line() {
     let mock = Mock::new(&[("logs", 1)]);
     let password = "sasl.password=hunter2";

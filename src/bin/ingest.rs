@@ -18,7 +18,7 @@ use highwater_core::source::{
     Source, expand_paths,
 };
 #[cfg(feature = "kafka")]
-use highwater_core::source::{Kafka, KafkaOptions};
+use highwater_core::source::{Kafka, KafkaOptions, MakeTimes};
 use highwater_core::stage::Ingest;
 use highwater_core::stream::Origin;
 use highwater_core::time::{Calendar, TimeDelta, TimeFormat, Zone};
@@ -150,14 +150,15 @@ impl GrowingArgs {
 #[derive(Arguments, Debug)]
 #[command(next_help_heading = "Merging")]
 struct MergeArgs {
-    /// Read the files side by side and merge their records by event time
+    /// Read the files, or the partitions of topics, side by side and merge their records by event
+    /// time
     ///
-    /// The order within a file stays: lines without a time remain behind their predecessor, a line
+    /// The order within each stays: lines without a time remain behind their predecessor, a line
     /// that is out of order counts at the greatest time before it. At equal times the files come
     /// in the order given. Every input has to end; merge live ones with `window --watermark-per`.
     /// With --checkpoint a later run goes on in the same order.
     #[arg(long, conflicts_with_all = ["socket", "listen", "rate"])]
-    #[cfg_attr(feature = "kafka", arg(conflicts_with = "topic"))]
+    #[cfg_attr(feature = "kafka", arg(conflicts_with = "max_offsets_per_trigger"))]
     merge_by_time: bool,
 
     /// What the lines are, to find their time
@@ -180,13 +181,31 @@ struct MergeArgs {
 }
 
 impl MergeArgs {
+    /// What tells the times of each partition by itself.
+    #[cfg(feature = "kafka")]
+    fn make_times(&self) -> Option<MakeTimes> {
+        let format = self.format;
+        let (calendar, options) = self.rules();
+        let make = move || {
+            let format = format.by_name().unwrap_or_default();
+            let times = FormatTimes::new(format, calendar.clone(), &options);
+            Box::new(times) as Box<dyn EventTimes>
+        };
+        self.merge_by_time.then(|| MakeTimes::new(make))
+    }
+
     fn times(&self) -> Option<Box<dyn EventTimes>> {
+        let format = self.format.by_name().unwrap_or_default();
+        let (calendar, options) = self.rules();
+        let times = FormatTimes::new(format, calendar, &options);
+        self.merge_by_time.then(|| Box::new(times) as _)
+    }
+
+    fn rules(&self) -> (Calendar, TimeOptions) {
         let calendar =
             Calendar::default().with_zone(self.tz.clone()).with_format(self.time_format.clone());
         let options = TimeOptions { field: self.time_field.clone(), ..TimeOptions::default() };
-        let format = self.format.by_name().unwrap_or_default();
-        let times = FormatTimes::new(format, calendar, &options);
-        self.merge_by_time.then(|| Box::new(times) as _)
+        (calendar, options)
     }
 }
 
@@ -272,10 +291,13 @@ impl Args {
             let message = "--fail-on-data-loss belongs to --checkpoint and --kafka";
             return Err(UsageError(message.to_owned()));
         }
-        if self.merge.merge_by_time && (self.growing.pace() != Pace::Once || self.files.is_empty())
-        {
-            let message = "--merge-by-time needs files that end; merge live ones by \
-                           window --watermark-per FIELD";
+        let ends = self
+            .kafka_ends()
+            .unwrap_or_else(|| self.growing.pace() == Pace::Once && !self.files.is_empty());
+        if self.merge.merge_by_time && !ends {
+            let message = "--merge-by-time needs files that end, or topics with --exit-at-end or \
+                           --ending-offsets and no --group; merge live ones by window \
+                           --watermark-per FIELD";
             return Err(UsageError(message.to_owned()));
         }
         let goes_back = self.growing.pace() != Pace::Once || self.checkpoint.checkpoint.is_some();
@@ -292,6 +314,19 @@ impl Args {
         self.kafka.is_given()
     }
 
+    /// Whether all partitions are read to an end, if Kafka is read from.
+    #[cfg(feature = "kafka")]
+    fn kafka_ends(&self) -> Option<bool> {
+        let shares = self.kafka.has_group() && self.checkpoint.checkpoint.is_none();
+        self.kafka.is_given().then(|| self.kafka.has_end() && !shares)
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn kafka_ends(&self) -> Option<bool> {
+        None
+    }
+
     #[cfg(not(feature = "kafka"))]
     #[expect(clippy::unused_self, reason = "with the feature it is used")]
     fn reads_kafka(&self) -> bool {
@@ -300,7 +335,9 @@ impl Args {
 
     #[cfg(feature = "kafka")]
     fn kafka(&self) -> Result<Option<KafkaOptions>, UsageError> {
-        self.kafka.options(self.checkpoint.fail_on_data_loss, self.growing.trigger)
+        let options =
+            self.kafka.options(self.checkpoint.fail_on_data_loss, self.growing.trigger)?;
+        Ok(options.map(|options| KafkaOptions { merge: self.merge.make_times(), ..options }))
     }
 
     fn beginning(&self) -> anyhow::Result<Beginning> {

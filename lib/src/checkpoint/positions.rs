@@ -44,6 +44,10 @@ pub struct PartitionPosition {
     /// Offset before which this run ends, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<i64>,
+    /// The greatest event time before it, where partitions are merged by time,
+    /// in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<i64>,
 }
 
 const FORMAT: u32 = 1;

@@ -1,6 +1,7 @@
-//! Arguments of what talks to Kafka.
+//! Arguments of the programs that talk to Kafka.
 
 use std::env;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,53 +9,132 @@ use clap::Args;
 use super::UsageError;
 use crate::kafka::{KafkaFailure, Settings};
 
-/// Brokers, and properties of the client.
-#[derive(Args, Clone, Debug)]
+/// How to reach Kafka.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Kafka")]
 pub struct ClientArgs {
-    /// Brokers to ask first, with commas between them [env: HIGHWATER_KAFKA]
-    #[arg(long, short = 'b', value_name = "HOST:PORT", requires = "topic")]
-    kafka: Option<String>,
+    /// The brokers to ask first, with commas between them; without it, `HIGHWATER_KAFKA` in the
+    /// environment
+    #[arg(short = 'b', long = "kafka", value_name = "HOST:PORT", requires = "topic")]
+    brokers: Option<String>,
 
-    /// Set a property of the client (librdkafka), such as sasl.mechanism=PLAIN (repeatable)
-    #[arg(short = 'X', id = "property", value_name = "KEY=VALUE", requires = "topic")]
+    /// Set a property of the client (librdkafka's names); may be given again
+    #[arg(short = 'X', value_name = "KEY=VALUE", requires = "topic")]
     properties: Vec<String>,
 
-    /// Read properties from a file, KEY=VALUE a line; passwords are best there or in
-    /// HIGHWATER_KAFKA_PASSWORD [env: HIGHWATER_KAFKA_CONFIG]
-    #[arg(short = 'F', id = "config", value_name = "FILE", requires = "topic")]
-    config: Option<PathBuf>,
+    /// Read properties from a file, one a line; without it, from that in `HIGHWATER_KAFKA_CONFIG`
+    #[arg(short = 'F', id = "client_file", value_name = "FILE", requires = "topic")]
+    file: Option<PathBuf>,
 }
 
 impl ClientArgs {
-    /// What the environment, the file and the command line say; the last of
-    /// them counts.
+    /// What the command line says, and where it is silent the environment.
+    ///
+    /// User and password are those in `HIGHWATER_KAFKA_USERNAME` and
+    /// `HIGHWATER_KAFKA_PASSWORD` unless they are set otherwise. Properties of
+    /// the file count more than the environment, those of `-X` more than both.
     ///
     /// # Errors
     ///
-    /// Fails if a property is not written as one, or the file cannot be read.
+    /// Fails if a property is not written `key=value`, or the file cannot be read.
     pub fn settings(&self) -> Result<Settings, UsageError> {
-        let usage = |error: KafkaFailure| UsageError(error.to_string());
-        let mut settings = Settings::new(&env::var("HIGHWATER_KAFKA").unwrap_or_default());
-        for (variable, property) in [
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        self.settings_with(variable).map_err(|failure| UsageError(failure.to_string()))
+    }
+
+    fn settings_with(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, KafkaFailure> {
+        let mut settings = Settings::new(&variable("HIGHWATER_KAFKA").unwrap_or_default());
+        for (name, property) in [
             ("HIGHWATER_KAFKA_USERNAME", "sasl.username"),
             ("HIGHWATER_KAFKA_PASSWORD", "sasl.password"),
         ] {
-            if let Ok(value) = env::var(variable) {
-                settings.set(&format!("{property}={value}")).map_err(usage)?;
+            if let Some(value) = variable(name) {
+                settings.set(&format!("{property}={value}"))?;
             }
         }
-        let config = self.config.clone();
-        if let Some(config) =
-            config.or_else(|| env::var_os("HIGHWATER_KAFKA_CONFIG").map(Into::into))
-        {
-            settings.read(&config).map_err(usage)?;
+        let file = self.file.clone().or_else(|| Some(variable("HIGHWATER_KAFKA_CONFIG")?.into()));
+        if let Some(file) = file {
+            settings.read(&file)?;
         }
-        if let Some(brokers) = &self.kafka {
-            settings.set(&format!("bootstrap.servers={brokers}")).map_err(usage)?;
+        if let Some(brokers) = &self.brokers {
+            settings.set(&format!("bootstrap.servers={brokers}"))?;
         }
         for property in &self.properties {
-            settings.set(property).map_err(usage)?;
+            settings.set(property)?;
         }
         Ok(settings)
+    }
+}
+
+/// Properties may be passwords.
+impl fmt::Debug for ClientArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientArgs")
+            .field("brokers", &self.brokers)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn variable(name: &str) -> Option<String> {
+        let value = match name {
+            "HIGHWATER_KAFKA" => "192.0.2.1:9092",
+            "HIGHWATER_KAFKA_USERNAME" => "reader",
+            "HIGHWATER_KAFKA_PASSWORD" => "hunter2",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn the_environment_fills_in_and_the_command_line_counts_most() {
+        let settings = ClientArgs::default().settings_with(variable).unwrap();
+        assert_eq!(settings.brokers(), "192.0.2.1:9092");
+        assert_eq!(settings.get("sasl.password"), Some("hunter2"));
+
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "sasl.username=filed\nlinger.ms=1\nclient.id=filed\n").unwrap();
+        let args = ClientArgs {
+            brokers: Some("192.0.2.2:9092".to_owned()),
+            properties: vec!["linger.ms=2".to_owned(), "linger.ms=3".to_owned()],
+            file: Some(file.path().to_owned()),
+        };
+        let settings = args.settings_with(variable).unwrap();
+        assert_eq!(settings.brokers(), "192.0.2.2:9092");
+        for (key, value) in [
+            ("sasl.username", "filed"),
+            ("sasl.password", "hunter2"),
+            ("linger.ms", "3"),
+            ("client.id", "filed"),
+        ] {
+            assert_eq!(settings.get(key), Some(value), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_come_from_the_environment() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "client.id=filed\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let named = |name: &str| (name == "HIGHWATER_KAFKA_CONFIG").then(|| path.to_owned());
+        let settings = ClientArgs::default().settings_with(named).unwrap();
+        assert_eq!(settings.get("client.id"), Some("filed"));
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let properties = vec!["sasl.password=hunter2".to_owned(), "hunter2".to_owned()];
+        let args = ClientArgs { properties, ..ClientArgs::default() };
+        assert!(!format!("{args:?}").contains("hunter2"));
+        let error = args.settings_with(variable).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

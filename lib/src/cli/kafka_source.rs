@@ -72,6 +72,16 @@ impl KafkaSourceArgs {
         !self.topics.is_empty()
     }
 
+    /// Whether the reading has an end.
+    pub fn has_end(&self) -> bool {
+        self.exit_at_end || self.ending_offsets.is_some()
+    }
+
+    /// Whether a group shares the partitions.
+    pub fn has_group(&self) -> bool {
+        self.group.is_some()
+    }
+
     /// What is to be read, if anything.
     ///
     /// # Errors
@@ -87,7 +97,7 @@ impl KafkaSourceArgs {
         }
         let mut settings = self.client.settings()?;
         let usage = |error: crate::kafka::KafkaFailure| UsageError(error.to_string());
-        if !settings.has("isolation.level") {
+        if settings.get("isolation.level").is_none() {
             settings.set(&format!("isolation.level={}", self.isolation)).map_err(usage)?;
         }
         settings.check().map_err(usage)?;
@@ -106,6 +116,7 @@ impl KafkaSourceArgs {
             selection,
             group: self.group.clone(),
             has_headers: self.headers,
+            merge: None,
             quota: self.max_offsets_per_trigger.map(|messages| (messages, every)),
         }))
     }

@@ -69,9 +69,10 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether a property has been set.
-    pub fn has(&self, key: &str) -> bool {
-        self.properties.iter().any(|(name, _)| name == key)
+    /// What a property has been set to.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let set = self.properties.iter().rev().find(|(name, _)| name == key);
+        set.map(|(_, value)| &**value)
     }
 
     /// Whether the client would take all of it.
@@ -98,7 +99,7 @@ impl Settings {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("client.id", "highwater");
         // Its log says again what comes as an error; with `debug` it is wanted.
-        let debug = self.has("debug");
+        let debug = self.get("debug").is_some();
         config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Error });
         for (key, value) in defaults {
             config.set(*key, *value);
@@ -171,7 +172,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.read(file.path()).unwrap();
         assert_eq!(settings.brokers(), "192.0.2.1:9");
-        assert!(settings.has("sasl.username"));
+        assert_eq!(settings.get("sasl.username"), Some("me"));
         write!(file, "nonsense\n").unwrap();
         let error = settings.read(file.path()).unwrap_err().to_string();
         assert!(

@@ -128,8 +128,8 @@ impl KafkaSink {
             ("acks", "all"),
             ("linger.ms", "5"),
             ("batch.size", "1000000"),
-            ("queue.buffering.max.messages", "500000"),
-            ("queue.buffering.max.kbytes", "131072"),
+            ("queue.buffering.max.messages", "100000"),
+            ("queue.buffering.max.kbytes", "65536"),
         ];
         if let Some(id) = &transactional_id {
             defaults.push(("transactional.id", id));

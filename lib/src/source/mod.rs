@@ -38,7 +38,7 @@ pub use follow::{GrowingFiles, Pace};
 pub(crate) use kafka::Payload;
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    EndingOffsets, Kafka, KafkaOptions, ParseOffsetsError, Selection, StartingOffsets,
+    EndingOffsets, Kafka, KafkaOptions, MakeTimes, ParseOffsetsError, Selection, StartingOffsets,
 };
 pub use merge::{EventTimes, FormatTimes, Merge};
 pub use paths::expand_paths;

@@ -51,6 +51,20 @@ pub(super) struct Block {
     /// Behind each message.
     ends: Vec<usize>,
     pub(super) runs: Vec<Run>,
+    /// The time at which each message counts, where they are merged by it.
+    times: Vec<Timestamp>,
+}
+
+/// A message as a line, without its end.
+#[derive(Debug, Default)]
+pub(super) struct Line(Vec<u8>);
+
+impl Line {
+    /// Makes it the line of this message.
+    pub(super) fn write(&mut self, message: &BorrowedMessage<'_>, has_headers: bool) {
+        self.0.clear();
+        write_line(message, has_headers, &mut self.0);
+    }
 }
 
 /// How a payload is written in its line: the line's first byte.
@@ -99,6 +113,7 @@ impl Block {
         self.bytes.clear();
         self.ends.clear();
         self.runs.clear();
+        self.times.clear();
     }
 
     /// Where a run's messages are.
@@ -113,6 +128,11 @@ impl Block {
         self.ends[run.messages.clone()].partition_point(|end| *end <= byte)
     }
 
+    /// The time at which the last of so many messages of a run counts.
+    pub(super) fn time_of(&self, run: &Run, count: usize) -> Option<Timestamp> {
+        self.times.get(run.messages.start + count.checked_sub(1)?).copied()
+    }
+
     /// Adds a message of this partition.
     pub(super) fn push(
         &mut self,
@@ -120,7 +140,25 @@ impl Block {
         message: &BorrowedMessage<'_>,
         has_headers: bool,
     ) {
-        let (index, offset) = (self.ends.len(), message.offset());
+        write_line(message, has_headers, &mut self.bytes);
+        self.end_message(partition, message.offset());
+    }
+
+    /// Adds a message of this partition that counts at `time`.
+    pub(super) fn push_line(
+        &mut self,
+        partition: &Arc<Partition>,
+        offset: i64,
+        time: Timestamp,
+        line: &Line,
+    ) {
+        self.bytes.extend_from_slice(&line.0);
+        self.times.push(time);
+        self.end_message(partition, offset);
+    }
+
+    fn end_message(&mut self, partition: &Arc<Partition>, offset: i64) {
+        let index = self.ends.len();
         match self.runs.last_mut() {
             Some(run)
                 if Arc::ptr_eq(&run.partition, partition)
@@ -134,27 +172,28 @@ impl Block {
                 messages: index..index + 1,
             }),
         }
-        let payload = message.payload();
-        let kind = match payload {
-            None => Payload::Absent,
-            // A carriage return at the end would be taken for the line's.
-            Some(payload)
-                if payload.ends_with(b"\r") || memchr::memchr(b'\n', payload).is_some() =>
-            {
-                Payload::Escaped
-            }
-            Some(_) => Payload::Plain,
-        };
-        let line = &mut self.bytes;
-        line.push(kind.byte());
-        write_source(message, has_headers, line);
-        line.push(0);
-        match payload {
-            Some(payload) if kind == Payload::Escaped => json::write_escaped(payload, line),
-            payload => line.extend_from_slice(payload.unwrap_or_default()),
+        self.bytes.push(b'\n');
+        self.ends.push(self.bytes.len());
+    }
+}
+
+/// Appends a message as a line, without its end.
+fn write_line(message: &BorrowedMessage<'_>, has_headers: bool, line: &mut Vec<u8>) {
+    let payload = message.payload();
+    let kind = match payload {
+        None => Payload::Absent,
+        // A carriage return at the end would be taken for the line's.
+        Some(payload) if payload.ends_with(b"\r") || memchr::memchr(b'\n', payload).is_some() => {
+            Payload::Escaped
         }
-        line.push(b'\n');
-        self.ends.push(line.len());
+        Some(_) => Payload::Plain,
+    };
+    line.push(kind.byte());
+    write_source(message, has_headers, line);
+    line.push(0);
+    match payload {
+        Some(payload) if kind == Payload::Escaped => json::write_escaped(payload, line),
+        payload => line.extend_from_slice(payload.unwrap_or_default()),
     }
 }
 

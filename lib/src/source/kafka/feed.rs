@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rustix::fd::OwnedFd;
 
-use super::block::{Block, Partition};
+use super::block::{Block, Line, Partition};
 use crate::stream::StageError;
+use crate::time::Timestamp;
 
 /// What comes from the client's thread.
 #[derive(Debug)]
@@ -31,6 +32,16 @@ pub(super) struct Tracked {
 impl Tracked {
     pub(super) fn is_done(&self) -> bool {
         self.end.is_some_and(|end| self.next >= end)
+    }
+
+    /// Whether the message at this offset is the next one. What was fetched
+    /// again after a seek is not, nor is what lies behind the end.
+    pub(super) fn take(&mut self, offset: i64) -> bool {
+        if offset < self.next {
+            return false;
+        }
+        self.next = offset + 1;
+        self.end.is_none_or(|end| offset < end)
     }
 }
 
@@ -89,18 +100,29 @@ impl Feed {
             self.last = index;
         }
         let tracked = &mut self.tracked[self.last];
-        let offset = message.offset();
-        // What was fetched again after a seek, and what lies behind the end.
-        if offset < tracked.next {
-            return false;
-        }
-        tracked.next = offset + 1;
-        if tracked.end.is_some_and(|end| offset >= end) {
+        if !tracked.take(message.offset()) {
             return false;
         }
         self.block.push(&tracked.partition, message, self.has_headers);
         self.messages += 1;
         self.block.is_full()
+    }
+
+    /// Takes in a message of a merge; true if the block is to be handed on.
+    pub(super) fn push_line(
+        &mut self,
+        partition: &Arc<Partition>,
+        offset: i64,
+        time: Timestamp,
+        line: &Line,
+    ) -> bool {
+        self.block.push_line(partition, offset, time, line);
+        self.messages += 1;
+        self.block.is_full()
+    }
+
+    pub(super) fn has_headers(&self) -> bool {
+        self.has_headers
     }
 
     pub(super) fn has_messages(&self) -> bool {

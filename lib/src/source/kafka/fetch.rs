@@ -10,6 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::block::Partition;
 use super::feed::Tracked;
+use super::merge::{self, MakeTimes};
 use super::rebalance::Context;
 use super::topics::{Bounds, Resolver, lost};
 use crate::kafka::KafkaFailure;
@@ -49,6 +50,8 @@ pub(super) struct Fetcher {
     /// itself, so that it is known which has come to its end.
     pub(super) lots: VecDeque<Vec<Assigned>>,
     pub(super) quota: Option<Quota>,
+    /// Set if all partitions are merged by event time.
+    pub(super) merge: Option<MakeTimes>,
 }
 
 /// Why the thread ends.
@@ -60,12 +63,16 @@ pub(super) enum End {
 }
 
 impl Fetcher {
-    fn context(&self) -> &Context {
+    pub(super) fn context(&self) -> &Context {
         self.consumer.context()
     }
 
     /// Reads until all is read, or the stage has enough.
     pub(super) fn run(mut self) -> Result<End, StageError> {
+        if let Some(make) = self.merge.take() {
+            let assigned = self.lots.drain(..).flatten().collect();
+            return merge::run(&self, assigned, &make);
+        }
         if !self.is_group && !self.next_lot()? {
             return Ok(End::Done);
         }
@@ -166,7 +173,7 @@ impl Fetcher {
     }
 
     /// Asks the client for what is tracked and not done, from where it is now.
-    fn assign_tracked(&self) -> Result<(), StageError> {
+    pub(super) fn assign_tracked(&self) -> Result<(), StageError> {
         let feed = self.context().feed();
         let rest = feed.tracked.iter().filter(|tracked| !tracked.is_done());
         let list = list_of(rest.map(|tracked| (&*tracked.partition, tracked.next)))?;
@@ -177,7 +184,7 @@ impl Fetcher {
 
     /// Hands on what has been read, waiting for room; `None` if nobody takes
     /// it any more.
-    fn hand_on(&self) -> Result<Option<()>, StageError> {
+    pub(super) fn hand_on(&self) -> Result<Option<()>, StageError> {
         let begun = Instant::now();
         let mut paused = None;
         loop {
@@ -220,7 +227,7 @@ impl Fetcher {
         true
     }
 
-    fn take_error(&self, error: &KafkaError) -> Result<(), StageError> {
+    pub(super) fn take_error(&self, error: &KafkaError) -> Result<(), StageError> {
         let doing = "cannot read from Kafka";
         match error {
             KafkaError::PartitionEOF(number) => {

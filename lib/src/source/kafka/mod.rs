@@ -7,6 +7,7 @@
 mod block;
 mod feed;
 mod fetch;
+mod merge;
 mod offsets;
 mod rebalance;
 mod topics;
@@ -29,6 +30,7 @@ use super::Source;
 use crate::checkpoint::{PartitionPosition, Positions};
 use crate::kafka::{KafkaFailure, Settings, fetch_metadata};
 use crate::stream::{Next, Place, PlaceKind, StageError};
+use crate::time::Timestamp;
 use block::{Block, Partition};
 use feed::{Delivery, Feed};
 use fetch::{Assigned, End, Fetcher, Quota};
@@ -36,6 +38,7 @@ use rebalance::Context;
 use topics::{Bounds, Resolver};
 
 pub(crate) use block::Payload;
+pub use merge::MakeTimes;
 pub use offsets::{EndingOffsets, ParseOffsetsError, StartingOffsets};
 pub use topics::Selection;
 
@@ -47,7 +50,7 @@ const TELL: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// What is to be read, and how.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KafkaOptions {
     /// Brokers and properties of the client.
     pub settings: Settings,
@@ -60,6 +63,8 @@ pub struct KafkaOptions {
     pub has_headers: bool,
     /// At most so many messages in so much time.
     pub quota: Option<(u64, Duration)>,
+    /// Set if the partitions, which have to end, are merged by event time.
+    pub merge: Option<MakeTimes>,
 }
 
 /// Reads messages of Kafka's topics.
@@ -101,7 +106,7 @@ impl Kafka {
     /// Fails if a property is refused, no broker answers within some seconds
     /// or one refuses to let us in, or if a topic is not there.
     pub fn connect(options: KafkaOptions, store: Option<Positions>) -> Result<Self, StageError> {
-        let KafkaOptions { settings, selection, group, has_headers, quota } = options;
+        let KafkaOptions { settings, selection, group, has_headers, quota, merge } = options;
         let shares = group.is_some() && store.is_none();
         let mut defaults = vec![
             ("group.id", group.as_deref().unwrap_or("highwater")),
@@ -156,6 +161,7 @@ impl Kafka {
             is_group: shares,
             lots,
             quota: quota.map(|(messages, every)| Quota { messages, every }),
+            merge,
         };
         kafka.start = Some((fetcher, sender));
         Ok(kafka)
@@ -209,6 +215,8 @@ impl Kafka {
             {
                 bounds.end = Some(end);
             }
+            let time = position.and_then(|position| position.time);
+            bounds.time = time.map(Timestamp::from_micros);
             let partition = Arc::new(Partition::new(&topic, number));
             self.reached.begin(&partition, bounds);
             let is_apart = selection.ending.is_some();
@@ -274,7 +282,8 @@ impl Kafka {
         let byte = consumed.saturating_sub(self.base) as usize;
         let count = self.block.messages_before(run, byte);
         if count > 0 {
-            self.reached.to(&run.partition, run.first + count as i64);
+            let time = self.block.time_of(run, count);
+            self.reached.to(&run.partition, run.first + count as i64, time);
         }
     }
 }
@@ -284,7 +293,9 @@ impl Source for Kafka {
         self.spawn()?;
         if let Some((index, _)) = self.run.take() {
             let run = &self.block.runs[index];
-            self.reached.to(&run.partition, run.first + run.messages.len() as i64);
+            let count = run.messages.len();
+            let time = self.block.time_of(run, count);
+            self.reached.to(&run.partition, run.first + count as i64, time);
         }
         while self.next_run == self.block.runs.len() {
             if let Some(next) = self.take()? {
@@ -421,27 +432,30 @@ struct At {
     partition: Arc<Partition>,
     next: i64,
     end: Option<i64>,
+    /// The time at which the last message counted, where they are merged by it.
+    time: Option<Timestamp>,
     is_told: bool,
 }
 
 impl Reached {
-    fn begin(&mut self, partition: &Arc<Partition>, Bounds { start, end }: Bounds) {
+    fn begin(&mut self, partition: &Arc<Partition>, Bounds { start, end, time }: Bounds) {
         let partition = Arc::clone(partition);
-        self.partitions.push(At { partition, next: start, end, is_told: true });
+        self.partitions.push(At { partition, next: start, end, time, is_told: true });
     }
 
-    fn to(&mut self, partition: &Arc<Partition>, next: i64) {
+    fn to(&mut self, partition: &Arc<Partition>, next: i64, time: Option<Timestamp>) {
         let is_it = |at: &At| at.partition == *partition;
         if !self.partitions.get(self.last).is_some_and(is_it) {
             self.last = self.partitions.iter().position(is_it).unwrap_or_else(|| {
                 let partition = Arc::clone(partition);
-                self.partitions.push(At { partition, next: 0, end: None, is_told: true });
+                let (end, time) = (None, None);
+                self.partitions.push(At { partition, next: 0, end, time, is_told: true });
                 self.partitions.len() - 1
             });
         }
         let at = &mut self.partitions[self.last];
         if at.next != next {
-            (at.next, at.is_told) = (next, false);
+            (at.next, at.time, at.is_told) = (next, time, false);
         }
     }
 
@@ -466,6 +480,7 @@ impl Reached {
             partition: at.partition.number,
             offset: at.next,
             end: at.end,
+            time: at.time.map(|time| time.micros),
         };
         self.partitions.iter().map(position).collect()
     }

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use super::offsets::{EndingOffsets, StartingOffsets};
 use crate::kafka::{KafkaFailure, Reporter};
+use crate::time::Timestamp;
 
 /// How long the answer to one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -128,6 +129,9 @@ impl Selection {
 pub(super) struct Bounds {
     pub(super) start: i64,
     pub(super) end: Option<i64>,
+    /// The greatest event time before the start, where an earlier run merged by
+    /// it.
+    pub(super) time: Option<Timestamp>,
 }
 
 /// Finds out where partitions begin and end.
@@ -182,7 +186,7 @@ impl<C: ConsumerContext + Debug + 'static> Resolver<'_, C> {
                 end.copied().filter(|end| *end >= 0).unwrap_or(high)
             }
         });
-        Ok(Bounds { start, end })
+        Ok(Bounds { start, end, time: None })
     }
 
     /// An offset that somebody has named, or what to do if its record is gone.
