@@ -69,6 +69,9 @@ struct Args {
     no_metadata: bool,
 
     /// Add where a record came from: "@source":{"path":"access.log","offset":1234}
+    ///
+    /// With it, `parse` also knows which parts of containers' lines belong together when several
+    /// files come through one pipe.
     #[arg(long, conflicts_with = "kcat_json")]
     metadata: bool,
 

@@ -185,10 +185,12 @@ fn begins_with_brace(text: &[u8]) -> bool {
 }
 
 impl Operator for Parse {
-    fn on_place(&mut self, place: &Place) {
+    fn on_place(&mut self, place: &Place, out: &mut Output) -> Result<(), StageError> {
         if place.line == 0 {
-            self.calendar.begin_source(place.modified);
+            self.give_held(out)?;
+            self.begin_source(place);
         }
+        Ok(())
     }
 
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
@@ -208,14 +210,7 @@ impl Operator for Parse {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-        let mut containers = std::mem::take(&mut self.containers);
-        self.reshaped(out, |parse, out| {
-            while let Some((text, time)) = containers.unfinished() {
-                let line = Line { bytes: text, fault: None };
-                parse.inner(text, Origin { source: None, time: Some(time) }, line, out)?;
-            }
-            Ok(())
-        })
+        self.give_held(out)
     }
 
     /// In any format: a line may be a part of what a container's program wrote,
