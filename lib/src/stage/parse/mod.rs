@@ -79,6 +79,17 @@ impl Parse {
         self
     }
 
+    /// Takes on another calendar, and gives back its own.
+    pub(crate) fn swap_calendar(&mut self, calendar: &mut Calendar) {
+        std::mem::swap(&mut self.calendar, calendar);
+    }
+
+    /// Forgets the part of a line that waits for its rest, and says when it was
+    /// written.
+    pub(crate) fn take_part(&mut self) -> Option<Timestamp> {
+        self.containers.unfinished().map(|(_, time)| time)
+    }
+
     /// Reshapes the records before they are written.
     #[must_use]
     pub fn with_reshape(mut self, reshape: Option<Reshape>) -> Self {
