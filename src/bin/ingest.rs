@@ -101,6 +101,9 @@ struct Args {
 struct GrowingArgs {
     /// Wait for what is appended, and for new files of the pattern or directory, until a signal;
     /// files may be renamed, made anew, or copied and emptied
+    ///
+    /// Folders are looked at every 250 ms. A file that comes and goes between two looks, or is
+    /// rotated twice while nobody reads, is seen only if the pattern matches its rotated name.
     #[arg(long, requires = "files")]
     follow: bool,
 
