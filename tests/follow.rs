@@ -164,3 +164,39 @@ fn an_emptied_file_without_a_copy_is_told() {
     assert_eq!(live.line(), record(1));
     assert_eq!(stop(live), Vec::<String>::new());
 }
+
+/// Once a file was renamed, its old path is another's, which is not begun anew
+/// because the first is emptied.
+#[test]
+fn a_rotated_file_that_is_emptied_leaves_the_one_at_its_path_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    append(path("app.log"), "{\"n\":0}\n");
+    let live = follow(folder.path(), &["app.log"]);
+    assert_eq!(live.line(), record(0));
+    fs::rename(path("app.log"), path("app.log.1")).unwrap();
+    append(path("app.log"), "{\"n\":1}\n");
+    assert_eq!(live.line(), record(1));
+    File::options().write(true).open(path("app.log.1")).unwrap().set_len(0).unwrap();
+    assert!(live.message().contains("was emptied"));
+    append(path("app.log"), "{\"n\":2}\n");
+    assert_eq!(live.line(), record(2));
+    assert_eq!(stop(live), Vec::<String>::new());
+}
+
+/// A file that begins as an emptied one did is no copy of it if it is followed
+/// itself.
+#[test]
+fn a_followed_file_is_not_taken_for_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    append(path("a.log"), "{\"n\":0}\n");
+    append(path("b.log"), "{\"n\":0}\n{\"n\":1}\n");
+    let live = follow(folder.path(), &["a.log", "b.log"]);
+    assert_eq!([live.line(), live.line(), live.line()], [0, 0, 1].map(record));
+    File::options().write(true).open(path("a.log")).unwrap().set_len(0).unwrap();
+    assert!(live.message().contains("a.log was emptied"));
+    append(path("a.log"), "{\"n\":2}\n");
+    assert_eq!(live.line(), record(2));
+    assert_eq!(stop(live), Vec::<String>::new());
+}

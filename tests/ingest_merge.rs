@@ -184,3 +184,42 @@ proptest! {
         prop_assert!(ran.stdout.lines().eq(all.iter().map(|(_, line)| line)), "{}", ran);
     }
 }
+
+#[test]
+fn files_without_any_time_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, lines).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (a, b) = (file("a.log", "{\"at\":1}\n"), file("b.log", "{\"at\":0}\n"));
+    let ran = merge(&[], &[&a, &b], "").success();
+    assert!(ran.stderr.starts_with("ingest: no line had a time"), "{ran}");
+    assert_eq!(merge(&["--time-field", "at"], &[&a, &b], "").success().stderr, "");
+    let empty = file("empty.log", "");
+    assert_eq!(merge(&[], &[&empty], "").success().stderr, "");
+}
+
+/// Each file has New Year by itself, by when it was changed last.
+#[test]
+fn times_without_a_year_are_of_the_year_of_their_own_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, changed: u64, lines: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, lines).unwrap();
+        let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(changed);
+        File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    // Changed on 2 March 2023, and on 2 January 2025.
+    let old = "Feb  1 23:00:00 host app: a\nMar  1 01:00:00 host app: b\n";
+    let new = "Dec 31 00:30:00 host app: c\nJan  1 00:00:00 host app: d\n";
+    let (old, new) = (file("old", 1_677_715_200, old), file("new", 1_735_776_000, new));
+    let order = |files: &[&str]| -> Vec<char> {
+        let ran = merge(&["--format", "syslog"], files, "").success();
+        ran.stdout.lines().map(|row| row.chars().rev().nth(2).unwrap()).collect()
+    };
+    assert_eq!(order(&[&old, &new]), ['a', 'b', 'c', 'd']);
+    assert_eq!(order(&[&new, &old]), ['a', 'b', 'c', 'd']);
+}

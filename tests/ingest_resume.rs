@@ -317,3 +317,86 @@ fn a_merged_file_that_was_renamed_is_found_and_one_that_is_gone_told() {
     let (code, rows, said) = run(&args);
     assert_eq!((code, &*rows), (Some(0), "{\"t\":1757671208}{\"t\":1757671209}"), "{said}");
 }
+
+/// The records of a merge that goes on in `folder` until its files end.
+fn merged(folder: &Path, args: &[&str]) -> Vec<String> {
+    let ran = ingest(folder, &[&["--merge-by-time"], args].concat()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let text = String::from_utf8(ran.stdout).unwrap();
+    Run::of(&text.lines().map(str::to_owned).collect::<Vec<_>>()).rows
+}
+
+#[test]
+fn a_merged_file_that_was_renamed_keeps_its_place_at_equal_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let row = |n: &str| format!("{{\"t\":1757671201,\"n\":\"{n}\"}}");
+    for name in ["a", "b"] {
+        append(path(name), &(row(name) + "\n"));
+    }
+    assert_eq!(merged(folder.path(), &["a", "b"]), ["a", "b"].map(row));
+    for name in ["a", "b"] {
+        append(path(name), &(row(&format!("{name} later")) + "\n"));
+    }
+    fs::rename(path("b"), path("b.1")).unwrap();
+    append(path("b"), &(row("new") + "\n"));
+    assert_eq!(merged(folder.path(), &["a", "b"]), ["a later", "b later", "new"].map(row));
+}
+
+/// A file that was renamed and is given under its new name is one file, not two.
+#[test]
+fn a_merged_file_that_is_given_by_its_new_name_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let row = |n: u32| format!("{{\"t\":175767120{n}}}");
+    append(path("a"), &(row(1) + "\n"));
+    append(path("b"), &(row(2) + "\n"));
+    assert_eq!(merged(folder.path(), &["a", "b"]), [1, 2].map(row));
+    append(path("a"), &(row(3) + "\n"));
+    fs::rename(path("a"), path("a.1")).unwrap();
+    assert_eq!(merged(folder.path(), &["a.1", "b"]), [row(3)]);
+}
+
+/// A time without a year follows on the last one that the run before read.
+#[test]
+fn a_merge_goes_on_in_the_same_year() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    append(path("a"), "Dec 31 23:00:00 host app: one\n");
+    // 2 January 2024.
+    let changed = std::time::UNIX_EPOCH + Duration::from_secs(1_704_153_600);
+    OpenOptions::new().write(true).open(path("a")).unwrap().set_modified(changed).unwrap();
+    append(path("b"), "<34>1 2023-01-01T00:00:00Z host app - - - two\n");
+    let args = ["--format", "syslog", "a", "b"];
+    let two = raw("<34>1 2023-01-01T00:00:00Z host app - - - two");
+    assert_eq!(merged(folder.path(), &args), [two, raw("Dec 31 23:00:00 host app: one")]);
+    append(path("a"), "Jan  1 00:30:00 host app: three\n");
+    append(path("b"), "<34>1 2024-06-01T00:00:00Z host app - - - four\n");
+    let four = raw("<34>1 2024-06-01T00:00:00Z host app - - - four");
+    assert_eq!(merged(folder.path(), &args), [raw("Jan  1 00:30:00 host app: three"), four]);
+}
+
+/// A line that is too long is rejected once, though it had not ended when the
+/// run before did.
+#[test]
+fn a_line_too_long_is_not_rejected_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    append(&log, "one\n");
+    append(&log, &"x".repeat(3_000));
+    let args = ["--follow", "--max-line", "100", "app.log"];
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(next_row(&live), raw("one"));
+    assert!(live.message().contains("app.log:2: too_long"));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+    append(&log, &"x".repeat(3_000));
+    append(&log, "\ntwo\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    live.line();
+    assert_eq!(next_row(&live), raw("two"));
+    live.signal(Signal::TERM);
+    let (end, _, messages) = live.end();
+    assert_eq!((end, messages), (End::Code(0), vec![]));
+}

@@ -124,8 +124,41 @@ fn the_second_signal_ends_at_once() {
     // Its answer says that the first signal has been taken in.
     live.write(record("00:00:01") + "\n");
     live.line();
+    // A person's second signal comes a while later.
+    std::thread::sleep(Duration::from_millis(500));
     live.signal(Signal::TERM);
     assert_eq!(live.end_within(Duration::from_secs(1)).0, End::Signal(Signal::TERM.as_raw()));
+}
+
+#[test]
+fn two_signals_at_once_are_one_notice() {
+    let mut live = Live::spawn(PARSE.command());
+    live.write(record("00:00:00") + "\n");
+    live.line();
+    for _ in 0..20 {
+        live.signal(Signal::TERM);
+    }
+    live.write(record("00:00:01") + "\n");
+    assert_eq!(live.line(), record("00:00:01"));
+    live.close();
+    assert_eq!(live.end(), (End::Code(0), vec![], vec![]));
+}
+
+/// `timeout` tells its child and then its group.
+#[test]
+fn timeout_leaves_a_source_time_to_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    std::fs::write(&log, "one\n").unwrap();
+    let mut command = std::process::Command::new("timeout");
+    command.args(["1", INGEST.path, "--follow", "--checkpoint"]).arg(folder.path().join("state"));
+    let (end, lines, messages) = Live::spawn({
+        command.arg(&log);
+        command
+    })
+    .end();
+    assert_eq!((end, messages), (End::Code(124), vec![]));
+    assert_eq!(lines.last().unwrap(), r#"{"@":"suspend"}"#, "{lines:?}");
 }
 
 #[test]

@@ -84,3 +84,71 @@ fn what_has_no_place_beside_it_is_refused() {
         assert_eq!(ran.stdout, "");
     }
 }
+
+/// Parts of a container's line that end one file are not put before the next.
+#[test]
+fn parts_of_lines_stay_within_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, lines).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let part = "2025-09-12T10:00:00.000000000Z stdout P message=cut\n";
+    let rest = "2025-09-12T10:00:01.000000000Z stdout F message=whole\n";
+    let (a, b) = (file("a.log", part), file("b.log", rest));
+    let times = ["2025-09-12T10:00:00.000Z", "2025-09-12T10:00:01.000Z"];
+    let messages = ["cut", "whole"];
+    let ran = run(PARSE.path, [&a, &b], b"").success();
+    assert_eq!(ran.stdout.lines().count(), 2, "{ran}");
+    for (row, (time, message)) in ran.stdout.lines().zip(times.iter().zip(messages)) {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        assert_eq!((&row["timestamp"], &row["message"]), (&(*time).into(), &message.into()));
+    }
+    let ran = explain(&[&a, &b], "").success();
+    let told: Vec<&str> =
+        ran.stdout.lines().filter(|line| line.starts_with("  message  ")).collect();
+    assert_eq!(told, [r#"  message        "cut""#, r#"  message        "whole""#], "{ran}");
+    let places = [format!("{a}: logfmt, out of a container's wrapper"), format!("{b}:1: logfmt")];
+    assert!(places.iter().all(|place| ran.stdout.contains(place)), "{ran}");
+}
+
+/// Through one pipe, `@source` says whose a part is.
+#[test]
+fn parts_of_lines_are_told_apart_by_their_source() {
+    let row = |path: &str, offset: u64, tag: &str, text: &str| {
+        let raw = format!("2025-09-12T10:00:00.000000000Z stdout {tag} {text}");
+        format!("{{\"@source\":{{\"path\":\"{path}\",\"offset\":{offset}}},\"@raw\":\"{raw}\"}}\n")
+    };
+    let rows = [
+        row("a.log", 0, "P", "message=a"),
+        row("b.log", 0, "P", "message=b"),
+        row("a.log", 60, "F", "1"),
+        row("b.log", 60, "F", "2"),
+    ];
+    let ran = run(PARSE.path, [""; 0], rows.concat().as_bytes()).success();
+    let messages: Vec<_> =
+        ran.stdout.lines().map(|row| row.split_once("\"message\":").unwrap().1).collect();
+    assert_eq!(messages, ["\"a1\"}", "\"b2\"}"], "{ran}");
+    let ran = explain(&[], rows.concat()).success();
+    let told: Vec<&str> =
+        ran.stdout.lines().filter(|line| line.starts_with("  message  ")).collect();
+    assert_eq!(told, [r#"  message        "a1""#, r#"  message        "b2""#], "{ran}");
+}
+
+#[test]
+fn rejects_of_csv_need_their_columns() {
+    let kept = r#"{"error":"no_timestamp: x","source":{"path":"a.csv","line":2},"raw":"1,2"}"#;
+    let ran = explain(&["--format", "csv"], format!("{kept}\n")).exited(1);
+    assert!(ran.stderr.contains("--columns"), "{ran}");
+    assert_eq!(ran.stdout, "", "{ran}");
+    let ran = explain(&["--format", "csv", "--columns", "a,b"], format!("{kept}\n")).exited(1);
+    assert!(ran.stdout.contains("no_timestamp"), "{ran}");
+}
+
+#[test]
+fn a_field_for_the_time_that_no_line_has_is_named() {
+    let args = ["--format", "logfmt", "--time-field", "craeted"];
+    let ran = explain(&args, "a=1 b=2\n").exited(1);
+    assert!(ran.stdout.contains("no craeted"), "{ran}");
+}

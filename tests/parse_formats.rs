@@ -60,7 +60,7 @@ fn split_arguments(text: &str) -> Vec<&str> {
 fn log_formats_that_cannot_be_are_refused() {
     for (args, message) in [
         (&["--log-format", "$a$b"][..], "1 | $a$b\n  |   ^^ expected a blank or another text"),
-        (&["--log-format", "%h%l"], "nothing stands between client_host and identity"),
+        (&["--log-format", "%h%l"], "nothing stands between %h and %l"),
         (&["--log-format", "{\"a\":\"$a\"}"], "use --format json"),
         (&["--log-format", "combined"], "a log format without variables"),
         (&["--log-format", "$a", "--format", "json"], "--log-format describes an access log"),

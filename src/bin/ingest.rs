@@ -92,6 +92,9 @@ struct Args {
 
     /// Add where a record came from: "@source":{"path":"access.log","offset":1234}; those of Kafka
     /// always say so
+    ///
+    /// With it, `parse` also knows which parts of containers' lines belong together when several
+    /// files come through one pipe.
     #[arg(long, conflicts_with_all = ["kcat_json", "no_metadata"])]
     metadata: bool,
 
@@ -121,6 +124,9 @@ struct Args {
 struct GrowingArgs {
     /// Wait for what is appended, and for new files of the pattern or directory, until a signal;
     /// files may be renamed, made anew, or copied and emptied
+    ///
+    /// Folders are looked at every 250 ms. A file that comes and goes between two looks, or is
+    /// rotated twice while nobody reads, is seen only if the pattern matches its rotated name.
     #[arg(long, requires = "files")]
     follow: bool,
 

@@ -122,14 +122,6 @@ impl Args {
             return Ok(Format::LogFormat(self.log_format(format)?));
         }
         Ok(match self.format {
-            LineFormat::Auto => Format::Auto,
-            LineFormat::Json => Format::Json,
-            LineFormat::Apache => Format::Apache,
-            LineFormat::ApacheError => Format::ApacheError,
-            LineFormat::Nginx => Format::Nginx,
-            LineFormat::NginxError => Format::NginxError,
-            LineFormat::Logfmt => Format::Logfmt,
-            LineFormat::Syslog => Format::Syslog,
             LineFormat::Csv => Format::Csv(match &self.columns {
                 Some(columns) => CsvParser::with_columns(self.delimiter, columns)
                     .map_err(|error| UsageError(format!("--columns {columns:?}: {error}")))?,
@@ -141,6 +133,7 @@ impl Args {
                 Format::Regex(parser.map_err(|error| UsageError(format!("--pattern: {error}")))?)
             }
             LineFormat::Words => Format::Words,
+            named => named.by_name().unwrap_or_default(),
         })
     }
 

@@ -13,26 +13,49 @@ use crate::time::{TimeReader, Timestamp};
 ///
 /// Both cut long lines (Docker after 16 KiB): CRI marks a part with `P`, and in
 /// Docker's form a part lacks the `\n`. Parts are put together with what
-/// follows in the same stream, up to 1 MiB.
+/// follows in the same stream from the same source, up to 1 MiB. Lines of
+/// several files are told apart by what `ingest --metadata` says of them; where
+/// it says nothing they are taken for one file's.
 ///
 /// Source: the CRI logging format of Kubernetes, and Docker's `jsonlog`.
 #[derive(Debug, Default)]
 pub struct Containers {
-    streams: [Parts; 2],
+    /// Lines whose rest is to come, in the order in which they began.
+    held: Vec<Parts>,
+    /// The line that was given out last.
+    whole: Vec<u8>,
     clock: TimeReader,
 }
 
 /// The longest line that is put together, in bytes.
 const LONGEST: usize = 1 << 20;
 
-#[derive(Debug, Default)]
+/// A line of which parts have come.
+#[derive(Debug)]
 struct Parts {
-    /// The parts so far, then the whole line.
+    /// See [`origin`].
+    origin: Vec<u8>,
+    stream: usize,
     text: Vec<u8>,
-    /// When the first part was written; `None` if there is none.
-    time: Option<Timestamp>,
+    /// When the first part was written.
+    time: Timestamp,
     /// Whether the line was too long and is passed over to its end.
     skips: bool,
+}
+
+impl Parts {
+    fn is_of(&self, origin: &[u8], stream: usize) -> bool {
+        self.stream == stream && self.origin == origin
+    }
+
+    fn push(&mut self, wrapper: &Wrapper<'_>) {
+        self.skips |= self.text.len() + wrapper.text.len() > LONGEST;
+        if self.skips {
+            self.text = Vec::new();
+        } else {
+            wrapper.write(&mut self.text);
+        }
+    }
 }
 
 /// What a line turned out to be.
@@ -58,57 +81,78 @@ struct Wrapper<'a> {
     partial: bool,
 }
 
+impl Wrapper<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.escaped {
+            json::unescape(self.text, out);
+        } else {
+            out.extend_from_slice(self.text);
+        }
+    }
+}
+
 impl Containers {
-    /// Takes the line out of CRI's wrapper.
+    /// Takes the line out of CRI's wrapper. `source` is the value of its
+    /// `@source`, if it has one.
     #[inline]
-    pub fn cri(&mut self, line: &[u8]) -> Unwrapped<'_> {
+    pub fn cri(&mut self, line: &[u8], source: Option<&[u8]>) -> Unwrapped<'_> {
         match cri(line) {
-            Some(wrapper) => self.unwrap(&wrapper),
+            Some(wrapper) => self.unwrap(&wrapper, source),
             None => Unwrapped::No,
         }
     }
 
     /// Takes the line out of Docker's wrapper, of which only the opening brace
-    /// (and what `ingest` may have put behind it) has been read.
+    /// (and what `ingest` may have put behind it, the value of which is
+    /// `source`) has been read.
     #[inline]
-    pub fn docker(&mut self, members: &[u8]) -> Unwrapped<'_> {
+    pub fn docker(&mut self, members: &[u8], source: Option<&[u8]>) -> Unwrapped<'_> {
         match docker(members) {
-            Some(wrapper) => self.unwrap(&wrapper),
+            Some(wrapper) => self.unwrap(&wrapper, source),
             None => Unwrapped::No,
         }
     }
 
-    fn unwrap(&mut self, wrapper: &Wrapper<'_>) -> Unwrapped<'_> {
+    fn unwrap(&mut self, wrapper: &Wrapper<'_>, source: Option<&[u8]>) -> Unwrapped<'_> {
         let Some(time) = self.clock.parse(wrapper.time) else { return Unwrapped::No };
-        let parts = &mut self.streams[wrapper.stream];
-        if parts.time.is_none() {
-            parts.text.clear();
+        let (origin, stream) = (origin(source), wrapper.stream);
+        let begun = self.held.iter().position(|parts| parts.is_of(origin, stream));
+        let at = match begun {
+            Some(at) => at,
+            None if wrapper.text.len() > LONGEST && !wrapper.partial => return Unwrapped::TooLong,
+            None if !wrapper.partial => {
+                self.whole.clear();
+                wrapper.write(&mut self.whole);
+                return Unwrapped::Line(&self.whole, time);
+            }
+            None => {
+                let (origin, text) = (origin.to_vec(), Vec::new());
+                self.held.push(Parts { origin, stream, text, time, skips: false });
+                self.held.len() - 1
+            }
+        };
+        self.held[at].push(wrapper);
+        match (wrapper.partial, self.held[at].skips) {
+            (true, false) => Unwrapped::Part,
+            (true, true) => Unwrapped::TooLong,
+            (false, skips) => {
+                let Parts { text, time, .. } = self.held.remove(at);
+                self.whole = text;
+                if skips { Unwrapped::TooLong } else { Unwrapped::Line(&self.whole, time) }
+            }
         }
-        let time = *parts.time.get_or_insert(time);
-        if !wrapper.partial {
-            parts.time = None;
-        }
-        if parts.skips || parts.text.len() + wrapper.text.len() > LONGEST {
-            parts.skips = wrapper.partial;
-            return Unwrapped::TooLong;
-        }
-        if wrapper.escaped {
-            json::unescape(wrapper.text, &mut parts.text);
-        } else {
-            parts.text.extend_from_slice(wrapper.text);
-        }
-        if wrapper.partial { Unwrapped::Part } else { Unwrapped::Line(&parts.text, time) }
     }
 
     /// Writes the parts that wait for their rest.
     pub(crate) fn snapshot(&self, state: &mut SnapshotWriter) {
-        for parts in &self.streams {
+        state.u64(self.held.len() as u64);
+        for parts in &self.held {
+            state.bytes(&parts.origin);
+            state.u64(parts.stream as u64);
             state.bool(parts.skips);
-            state.option(parts.time, |state, time| {
-                state.i64(time.micros);
-                state.u64(time.nanos.into());
-                state.bytes(&parts.text);
-            });
+            state.i64(parts.time.micros);
+            state.u64(parts.time.nanos.into());
+            state.bytes(&parts.text);
         }
     }
 
@@ -118,25 +162,45 @@ impl Containers {
     ///
     /// Fails if it wrote something else.
     pub(crate) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        for parts in &mut self.streams {
-            parts.skips = state.bool()?;
-            parts.time = state.option(|state| {
-                let micros = state.i64()?;
-                let nanos = u16::try_from(state.u64()?).ok().filter(|nanos| *nanos < 1_000);
-                let nanos = nanos.ok_or(RestoreError::Damaged("a time is out of range"))?;
-                parts.text = state.bytes()?.to_vec();
-                Ok(Timestamp { micros, nanos })
-            })?;
+        self.held.clear();
+        for _ in 0..state.u64()? {
+            let origin = state.bytes()?.to_vec();
+            let stream = usize::from(state.u64()? > 0);
+            let skips = state.bool()?;
+            let micros = state.i64()?;
+            let nanos = u16::try_from(state.u64()?).ok().filter(|nanos| *nanos < 1_000);
+            let nanos = nanos.ok_or(RestoreError::Damaged("a time is out of range"))?;
+            let text = state.bytes()?.to_vec();
+            self.held.push(Parts {
+                origin,
+                stream,
+                text,
+                time: Timestamp { micros, nanos },
+                skips,
+            });
         }
         Ok(())
     }
 
-    /// Takes out a line whose rest has not come, at the end of the data.
+    /// Takes out the first line whose rest has not come, at the end of the data
+    /// or of a file.
     pub fn unfinished(&mut self) -> Option<(&[u8], Timestamp)> {
-        let parts = self.streams.iter_mut().find(|parts| parts.time.is_some() && !parts.skips)?;
-        let time = parts.time.take()?;
-        Some((&parts.text, time))
+        self.held.retain(|parts| !parts.skips);
+        if self.held.is_empty() {
+            return None;
+        }
+        let Parts { text, time, .. } = self.held.remove(0);
+        self.whole = text;
+        Some((&self.whole, time))
     }
+}
+
+/// What a value of `@source` says of where its line came from, apart from the
+/// place in there: quotes in a path are escaped, so the key is none of its.
+fn origin(source: Option<&[u8]>) -> &[u8] {
+    let source = source.unwrap_or_default();
+    let end = memchr::memmem::find(source, b",\"offset\":");
+    &source[..end.unwrap_or(source.len())]
 }
 
 /// Reads `time stream tags text`; of the tags the first letter counts.
@@ -216,10 +280,29 @@ mod tests {
             ("stderr P rest", "part".to_owned()),
         ] {
             let line = format!("{TIME} {line}");
-            assert_eq!(told(&containers.cri(line.as_bytes())), expected, "{line}");
+            assert_eq!(told(&containers.cri(line.as_bytes(), None)), expected, "{line}");
         }
         let (text, time) = containers.unfinished().unwrap();
         assert_eq!((text, time.to_string().as_str()), (&b"rest"[..], TIME));
+        assert!(containers.unfinished().is_none());
+    }
+
+    #[test]
+    fn parts_are_put_together_per_source() {
+        let mut containers = Containers::default();
+        for (source, line, expected) in [
+            (Some(r#"{"path":"a,\"offset\":","offset":0}"#), "P a", "part".to_owned()),
+            (Some(r#"{"path":"b","offset":0}"#), "P b", "part".to_owned()),
+            (None, "P c", "part".to_owned()),
+            (Some(r#"{"peer":"192.0.2.1:9"}"#), "F d", format!("{TIME} d")),
+            (Some(r#"{"path":"a,\"offset\":","offset":9}"#), "F 1", format!("{TIME} a1")),
+            (None, "F 3", format!("{TIME} c3")),
+            (Some(r#"{"path":"b","offset":50}"#), "F 2", format!("{TIME} b2")),
+        ] {
+            let line = format!("{TIME} stdout {line}");
+            let source = source.map(str::as_bytes);
+            assert_eq!(told(&containers.cri(line.as_bytes(), source)), expected, "{line}");
+        }
         assert!(containers.unfinished().is_none());
     }
 
@@ -236,7 +319,7 @@ mod tests {
             (line("x").replace("\"log\"", "\"msg\""), "no".to_owned()),
             (line("x").replace(TIME, "soon"), "no".to_owned()),
         ] {
-            assert_eq!(told(&containers.docker(line.as_bytes())), expected, "{line}");
+            assert_eq!(told(&containers.docker(line.as_bytes(), None)), expected, "{line}");
         }
     }
 
@@ -245,9 +328,9 @@ mod tests {
         let mut containers = Containers::default();
         let part = format!("{TIME} stdout P {}", "x".repeat(LONGEST / 2 + 1));
         let end = format!("{TIME} stdout F x");
-        assert_eq!(told(&containers.cri(part.as_bytes())), "part");
-        assert_eq!(told(&containers.cri(part.as_bytes())), "too long");
-        assert_eq!(told(&containers.cri(end.as_bytes())), "too long");
-        assert_eq!(told(&containers.cri(end.as_bytes())), format!("{TIME} x"));
+        assert_eq!(told(&containers.cri(part.as_bytes(), None)), "part");
+        assert_eq!(told(&containers.cri(part.as_bytes(), None)), "too long");
+        assert_eq!(told(&containers.cri(end.as_bytes(), None)), "too long");
+        assert_eq!(told(&containers.cri(end.as_bytes(), None)), format!("{TIME} x"));
     }
 }

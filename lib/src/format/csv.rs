@@ -91,6 +91,11 @@ impl CsvParser {
         self.fields.write(&self.names, text, calendar, out)
     }
 
+    /// Whether the next line is the header.
+    pub(crate) fn awaits_header(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     /// Values that could not be cast, over all lines.
     pub fn casts_failed(&self) -> u64 {
         self.fields.casts_failed

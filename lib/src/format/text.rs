@@ -97,6 +97,11 @@ impl TextParser {
         }
     }
 
+    /// Whether the next line says what those behind it are.
+    pub(crate) fn awaits_header(&self) -> bool {
+        matches!(self, Self::Csv(parser) if parser.awaits_header())
+    }
+
     /// Values that could not be cast, over all lines.
     pub fn casts_failed(&self) -> u64 {
         match self {

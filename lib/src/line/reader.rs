@@ -58,9 +58,9 @@ pub struct LineReader {
     is_released: bool,
     /// Whether the whole lines from `start` on are known to be UTF-8.
     utf8: Option<bool>,
-    /// Where a line began that is too long and has been given out, while the
-    /// rest of it is passed over.
-    skipping: Option<u64>,
+    /// Whether the rest of a line is passed over that is too long and has been
+    /// given out.
+    skipping: bool,
 }
 
 impl LineReader {
@@ -79,7 +79,7 @@ impl LineReader {
             extent: Extent::default(),
             is_released: false,
             utf8: None,
-            skipping: None,
+            skipping: false,
         }
     }
 
@@ -95,7 +95,7 @@ impl LineReader {
 
     /// Forgets what has been read and not given out.
     pub fn discard(&mut self) {
-        (self.start, self.whole, self.skipping) = (self.end, self.end, None);
+        (self.start, self.whole, self.skipping) = (self.end, self.end, false);
         self.extent = Extent::default();
     }
 
@@ -112,9 +112,11 @@ impl LineReader {
     }
 
     /// Offset in the input behind the last record given out: where to go on
-    /// reading so that none is lost or torn.
+    /// reading so that none is lost or comes twice. It lies within a line only
+    /// if that is too long and has been given out, so that its rest is to be
+    /// passed over.
     pub fn consumed(&self) -> u64 {
-        self.skipping.unwrap_or(self.base + self.start as u64)
+        self.base + self.start as u64
     }
 
     /// Reads once, by `read`, which gets the space to fill and returns how much
@@ -133,7 +135,7 @@ impl LineReader {
         self.is_released = count == 0;
         if count == 0 {
             self.whole = self.end;
-            self.skipping = None;
+            self.skipping = false;
         } else if let Some(newline) = memchr::memrchr(b'\n', &self.buffer[new.clone()]) {
             self.whole = new.start + newline + 1;
         }
@@ -142,7 +144,7 @@ impl LineReader {
     }
 
     fn make_room(&mut self) {
-        if self.skipping.is_some() && self.whole == self.start {
+        if self.skipping && self.whole == self.start {
             self.start = self.end;
         }
         self.base += self.start as u64;
@@ -173,7 +175,7 @@ impl LineReader {
             let from = self.start;
             let all_utf8 = self.is_utf8();
             self.start = (from + length + 1).min(self.whole);
-            if self.skipping.take().is_some() {
+            if std::mem::take(&mut self.skipping) {
                 continue;
             }
             let position = self.position(from);
@@ -186,13 +188,13 @@ impl LineReader {
 
     /// [`next_line`](Self::next_line), where a record may have several lines.
     fn next_joined(&mut self) -> Option<(Position, Line<'_>)> {
-        if self.start < self.whole && self.skipping.take().is_some() {
+        if self.start < self.whole && std::mem::take(&mut self.skipping) {
             let rest = &self.buffer[self.start..self.whole];
             self.start += memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
         }
         let known = if self.is_released { self.whole } else { self.end };
         let bytes = &self.buffer[self.start..known];
-        let is_whole = self.skipping.is_none()
+        let is_whole = !self.skipping
             && self.framing.extend(bytes, self.is_released, self.max_line, &mut self.extent);
         if !is_whole {
             return if self.extent.lines == 0 { self.overlong_start() } else { None };
@@ -217,11 +219,11 @@ impl LineReader {
         // One byte more may be the `\r` of the line's end; and what is given out
         // must not depend on how much of the line has been read.
         let enough = self.max_line.saturating_add(1).max(KEPT_OF_TOO_LONG + 4);
-        if self.skipping.is_some() || self.end - self.start <= enough {
+        if self.skipping || self.end - self.start <= enough {
             return None;
         }
         let position = self.position(self.start);
-        self.skipping = Some(position.offset);
+        self.skipping = true;
         self.lines += 1;
         let bytes = self.start..self.end;
         self.start = self.end;

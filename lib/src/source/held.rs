@@ -10,13 +10,16 @@ const KEEP: usize = 1024 * 1024;
 /// limit; see [`LineReader`](crate::line::LineReader).
 const SHOWN_OF_TOO_LONG: usize = 1_024 + 4;
 
-/// A place between two records.
+/// A place between two records, or within a line that is too long and has been
+/// dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     /// Bytes before it.
     pub(super) offset: u64,
-    /// Lines before it.
+    /// Lines before it, one that it is in among them.
     pub(super) line: u64,
+    /// Whether the rest of a line stands behind it that is to be passed over.
+    pub(super) is_in_line: bool,
 }
 
 /// Holds what has come of a place until its records are whole: a line until
@@ -48,9 +51,9 @@ pub(super) struct Held {
     next: At,
     /// How far the record at `taken` reaches, as far as is known.
     extent: Extent,
-    /// Where a line began that is too long and has been taken, while its rest
-    /// is passed over.
-    passing: Option<At>,
+    /// Whether the rest of a line is passed over that is too long and has been
+    /// taken.
+    is_passing: bool,
     /// Whether nothing more will come.
     is_ended: bool,
     /// When something came last.
@@ -60,6 +63,7 @@ pub(super) struct Held {
 impl Held {
     /// Takes what comes behind `at`.
     pub(super) fn new(framing: Framing, max_line: usize, at: At) -> Self {
+        let (is_passing, at) = (at.is_in_line, At { is_in_line: false, ..at });
         Self {
             framing,
             max_line,
@@ -71,7 +75,7 @@ impl Held {
             begin: at,
             next: at,
             extent: Extent::default(),
-            passing: None,
+            is_passing,
             is_ended: false,
             since: Instant::now(),
         }
@@ -93,12 +97,17 @@ impl Held {
     }
 
     /// Where another run goes on: at `consumed`, which lies in what is being
-    /// given out, or, if nothing is, behind what has been.
+    /// given out (see [`LineReader::consumed`](crate::line::LineReader)), or, if
+    /// nothing is, behind what has been.
     pub(super) fn resume_at(&self, consumed: Option<u64>) -> At {
-        let Some(offset) = consumed else { return self.passing.unwrap_or(self.next) };
+        let Some(offset) = consumed else { return At { is_in_line: self.is_passing, ..self.next } };
         let passed = offset.saturating_sub(self.begin.offset) as usize;
-        let lines = count_lines(&self.bytes[self.from..(self.from + passed).min(self.taken)]);
-        At { offset, line: self.begin.line + lines }
+        let passed = &self.bytes[self.from..(self.from + passed).min(self.taken)];
+        // The last line of all is whole without a newline.
+        let is_last = self.is_ended && self.from + passed.len() == self.bytes.len();
+        let is_in_line = !is_last && passed.last().is_some_and(|byte| *byte != b'\n');
+        let line = self.begin.line + count_lines(passed) + u64::from(is_in_line);
+        At { offset, line, is_in_line }
     }
 
     /// Whether there is anything that has not been taken.
@@ -127,16 +136,14 @@ impl Held {
 
     /// What has come behind a line that was too long.
     fn pass_over<'a>(&mut self, new: &'a [u8]) -> &'a [u8] {
-        if self.passing.is_none() {
+        if !self.is_passing {
             return new;
         }
         let newline = memchr::memchr(b'\n', new);
         let (passed, rest) = new.split_at(newline.map_or(new.len(), |at| at + 1));
         self.next.offset += passed.len() as u64;
         self.begin = self.next;
-        if newline.is_some() {
-            self.passing = None;
-        }
+        self.is_passing = newline.is_none();
         rest
     }
 
@@ -153,7 +160,7 @@ impl Held {
     /// Nothing more will come: the last line counts though it has no newline.
     pub(super) fn end(&mut self) {
         self.is_ended = true;
-        self.passing = None;
+        self.is_passing = false;
         self.bytes.shrink_to_fit();
     }
 
@@ -174,7 +181,7 @@ impl Held {
         if self.extent.lines > 0 || rest.len() <= enough {
             return None;
         }
-        self.passing = Some(self.next);
+        self.is_passing = true;
         self.extent = Extent::line(rest.len());
         Some(rest)
     }

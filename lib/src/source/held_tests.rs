@@ -11,6 +11,10 @@ use regex::bytes::Regex;
 /// A record as it comes out: its line, offset, bytes, and what is wrong.
 type Told = (u64, u64, Vec<u8>, Option<Reason>);
 
+fn at(offset: u64, line: u64) -> At {
+    At { offset, line, is_in_line: false }
+}
+
 fn multiline(max_lines: u64, wait: Duration) -> Framing {
     Framing::Multiline(Multiline { start: Regex::new("^a").unwrap(), max_lines, wait })
 }
@@ -31,9 +35,15 @@ fn directly(input: &[u8], framing: &Framing, max_line: usize) -> Vec<Told> {
     told
 }
 
-/// Gives out what has been taken, in pieces of so many bytes.
-fn turn(held: &mut Held, reader: &mut LineReader, space: usize, told: &mut Vec<Told>) {
-    let At { offset, line } = held.begin();
+/// Gives out what has been taken, in pieces of so many bytes; where it can be
+/// gone on with if that is stopped behind so many of them.
+fn turn(
+    held: &mut Held,
+    reader: &mut LineReader,
+    (space, mut pieces): (usize, usize),
+    told: &mut Vec<Told>,
+) -> Option<At> {
+    let At { offset, line, .. } = held.begin();
     reader.begin(offset, line);
     while reader.fill(|s| Ok(held.give(&mut s[..space]))).unwrap() > 0 {
         drain(reader, told);
@@ -41,18 +51,25 @@ fn turn(held: &mut Held, reader: &mut LineReader, space: usize, told: &mut Vec<T
         let is_cut = told.last().is_some_and(|last| last.3 == Some(Reason::TooLong));
         let last_line = told.last().map_or(line, |last| last.0);
         assert!(is_cut || consumed.line >= last_line, "{consumed:?} behind line {last_line}");
+        if pieces == 0 {
+            return Some(consumed);
+        }
+        pieces -= 1;
     }
     drain(reader, told);
     held.forget_given();
+    None
 }
 
 /// The records of a source that is come back to for each piece, and begun anew
-/// where it can be gone on with, before the piece with this number.
+/// where it can be gone on with, before the piece with this number, and once
+/// more while the one with that number is given out.
 fn in_turns(
     input: &[u8],
     framing: &Framing,
     sizes: &[usize],
-    (max_line, space, cut): (usize, usize, usize),
+    (max_line, space): (usize, usize),
+    (cut, cut_within): (usize, (usize, usize)),
 ) -> Vec<Told> {
     let mut held = Held::new(framing.clone(), max_line, At::default());
     let mut reader = LineReader::new(framing.clone(), max_line);
@@ -63,7 +80,7 @@ fn in_turns(
     while is_open {
         if piece_number == cut {
             let at = held.resume_at(None);
-            told.retain(|(_, offset, ..)| *offset < at.offset);
+            assert!(told.iter().all(|(_, offset, ..)| *offset < at.offset), "comes twice");
             rest = &input[at.offset as usize..];
             held = Held::new(framing.clone(), max_line, at);
         }
@@ -77,7 +94,15 @@ fn in_turns(
             held.end();
         }
         held.take_whole();
-        turn(&mut held, &mut reader, space, &mut told);
+        let pieces = if piece_number == cut_within.0 { cut_within.1 } else { usize::MAX };
+        if let Some(at) = turn(&mut held, &mut reader, (space, pieces), &mut told) {
+            assert!(told.iter().all(|(_, offset, ..)| *offset < at.offset), "comes twice");
+            rest = &input[at.offset as usize..];
+            held = Held::new(framing.clone(), max_line, at);
+            reader = LineReader::new(framing.clone(), max_line);
+            is_open = true;
+            continue;
+        }
         assert_eq!(held.read_to(), (input.len() - rest.len()) as u64);
         // What is given out stays until more comes.
         let most = (max_line + 1).max(SHOWN_OF_TOO_LONG) + largest;
@@ -98,6 +123,7 @@ proptest! {
         space in 1_usize..2_000,
         max_lines in 0_u64..4,
         cut in 0_usize..20,
+        cut_within in (0_usize..20, 0_usize..4),
     ) {
         let mut input = Vec::new();
         for (index, (short, long)) in lengths.iter().enumerate() {
@@ -114,7 +140,7 @@ proptest! {
             lines => multiline(lines, Duration::MAX),
         };
         prop_assert_eq!(
-            in_turns(&input, &framing, &sizes, (max_line, space, cut)),
+            in_turns(&input, &framing, &sizes, (max_line, space), (cut, cut_within)),
             directly(&input, &framing, max_line)
         );
     }
@@ -143,10 +169,10 @@ fn a_line_in_two_halves_arrives_whole() {
         assert_eq!((held.take_whole(), given(&mut held).as_str()), (has_more, out));
         assert!(held.has_rest() && held.due().is_none());
     }
-    assert_eq!((held.next(), held.read_to()), (At { offset: 7, line: 3 }, 8));
+    assert_eq!((held.next(), held.read_to()), (at(7, 3), 8));
     held.end();
     assert_eq!((held.take_whole(), given(&mut held).as_str()), (true, "e"));
-    assert_eq!(held.next(), At { offset: 8, line: 4 });
+    assert_eq!(held.next(), at(8, 4));
 }
 
 #[test]
@@ -156,7 +182,7 @@ fn a_record_is_held_until_the_next_one_begins_or_it_is_released() {
     assert!(!held.take_whole() && held.due().is_some());
     held.push(b" 2\na\n cu");
     assert_eq!((held.take_whole(), given(&mut held).as_str()), (true, "a\n 1\n 2\n"));
-    assert_eq!(held.resume_at(None), At { offset: 8, line: 3 });
+    assert_eq!(held.resume_at(None), at(8, 3));
     // The line begun stays behind, and begins a record of its own.
     assert_eq!((held.release(), given(&mut held).as_str()), (true, "a\n"));
     assert_eq!((held.due(), held.release()), (None, false));
@@ -179,7 +205,7 @@ fn an_endless_line_takes_bounded_memory_and_is_gone_back_to() {
     assert!((10_001..12_000).contains(&count), "{count}");
     assert!(held.bytes.capacity() < 40_000);
     assert_eq!((held.next().line, held.read_to()), (2, 6 + 999_000));
-    assert_eq!(held.resume_at(None), At { offset: 6, line: 1 });
+    assert_eq!(held.resume_at(None), At { is_in_line: true, ..held.next() });
     held.push(b"\nnext");
-    assert_eq!(held.resume_at(None), At { offset: 6 + 999_001, line: 2 });
+    assert_eq!(held.resume_at(None), at(6 + 999_001, 2));
 }

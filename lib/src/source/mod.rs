@@ -30,7 +30,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::stream::{Next, Place, StageError};
-use crate::time::Timestamp;
+use crate::time::{Dated, Timestamp};
 
 pub use files::Files;
 pub use follow::{GrowingFiles, Pace};
@@ -146,17 +146,24 @@ pub struct Position {
     offset: u64,
     /// Lines before it.
     line: u64,
+    /// Whether the offset is within a line that is too long and has been dealt
+    /// with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_in_line: bool,
     /// The greatest event time before it, where files are merged by time, in
     /// microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     time: Option<i64>,
+    /// The last time without a year before it, where files are merged by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dated: Option<Dated>,
     /// Whether nothing more was expected of it.
     is_done: bool,
 }
 
 impl Position {
     fn at(&self) -> held::At {
-        held::At { offset: self.offset, line: self.line }
+        held::At { offset: self.offset, line: self.line, is_in_line: self.is_in_line }
     }
 }
 

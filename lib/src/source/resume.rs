@@ -12,7 +12,8 @@ use crate::stream::StageError;
 /// Where an earlier run stopped, in files not yet come upon.
 #[derive(Debug)]
 pub(super) struct Resumed {
-    positions: Vec<Position>,
+    /// Each with its number among those that were saved.
+    positions: Vec<(usize, Position)>,
     fail_on_loss: bool,
 }
 
@@ -26,14 +27,14 @@ impl Resumed {
     /// What cannot be found again is an error, or only a message without
     /// `fail_on_loss`.
     pub(super) fn new(positions: Vec<Position>, fail_on_loss: bool) -> Self {
-        Self { positions, fail_on_loss }
+        Self { positions: positions.into_iter().enumerate().collect(), fail_on_loss }
     }
 
     /// Seeks the files: the paths of those that are no longer where they were,
     /// to be read before all others.
     pub(super) fn seek(&mut self, messages: &mut Vec<String>) -> Result<Vec<PathBuf>, StageError> {
         let (mut kept, mut moved) = (Vec::new(), Vec::new());
-        for position in std::mem::take(&mut self.positions) {
+        for (number, position) in std::mem::take(&mut self.positions) {
             let read =
                 |source| StageError::Read { from: position.path.display().to_string(), source };
             match find(&position).map_err(read)? {
@@ -41,7 +42,7 @@ impl Resumed {
                     if path != position.path {
                         moved.push(path);
                     }
-                    kept.push(position);
+                    kept.push((number, position));
                 }
                 None if position.is_done => {}
                 None if self.fail_on_loss => return Err(lost(&position)),
@@ -52,11 +53,16 @@ impl Resumed {
         Ok(moved)
     }
 
-    /// Where to go on in the file at `path`; `None` at its beginning.
-    pub(super) fn take(&mut self, path: &Path, file: &File) -> io::Result<Option<Position>> {
+    /// Where to go on in the file at `path`, and the number of that among what
+    /// was saved; `None` at its beginning.
+    pub(super) fn take(
+        &mut self,
+        path: &Path,
+        file: &File,
+    ) -> io::Result<Option<(usize, Position)>> {
         let inode = Inode::of(&file.metadata()?);
         let (mut best, mut best_rank) = (None, None);
-        for (index, position) in self.positions.iter().enumerate() {
+        for (index, (_, position)) in self.positions.iter().enumerate() {
             let is_itself = (position.inode == inode, position.path == path);
             // Any file begins with what was read of one that had not begun.
             let may_be = position.offset > 0 || is_itself != (false, false);
@@ -68,8 +74,8 @@ impl Resumed {
     }
 
     /// The positions in files that have not been come upon.
-    pub(super) fn rest(&self) -> &[Position] {
-        &self.positions
+    pub(super) fn rest(&self) -> impl Iterator<Item = &Position> {
+        self.positions.iter().map(|(_, position)| position)
     }
 }
 

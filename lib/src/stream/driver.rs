@@ -100,7 +100,7 @@ impl Driver<'_> {
         loop {
             match self.input.next()? {
                 Next::Place(place) => {
-                    self.begin_source(place);
+                    self.begin_source(place)?;
                     if let Some(outcome) = self.read_source()? {
                         return Ok(outcome);
                     }
@@ -115,10 +115,11 @@ impl Driver<'_> {
         }
     }
 
-    fn begin_source(&mut self, place: Place) {
+    fn begin_source(&mut self, place: Place) -> Result<(), StageError> {
         self.reader.begin(place.offset, place.line);
-        self.operator.on_place(&place);
+        self.operator.on_place(&place, self.out)?;
         self.out.begin_source(place);
+        Ok(())
     }
 
     /// Reads the present source to its end; the outcome if the run ends before.
@@ -195,7 +196,7 @@ impl Driver<'_> {
             && let Some(place) = self.input.next_held()
         {
             self.reader.discard();
-            self.begin_source(place);
+            self.begin_source(place)?;
             while self.read()? > 0 {
                 self.take_lines()?;
             }

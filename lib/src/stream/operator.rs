@@ -27,8 +27,15 @@ pub trait Operator {
     /// [`Output::reject`] and passed over.
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError>;
 
-    /// The next lines come from `place`: its first ones, or more of it.
-    fn on_place(&mut self, _place: &Place) {}
+    /// The next lines come from `place`: its first ones, or more of it. What is
+    /// written before this returns belongs to the place before.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `out` does.
+    fn on_place(&mut self, _place: &Place, _out: &mut Output) -> Result<(), StageError> {
+        Ok(())
+    }
 
     /// Acts on a control line. The driver forwards it afterwards.
     ///

@@ -3,7 +3,7 @@
 use super::civil::days_from_civil;
 use super::time_format::TimeFormat;
 use super::timestamp::{TimeReader, Timestamp};
-use super::years::Years;
+use super::years::{Dated, Years};
 use super::zone::Zone;
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
@@ -84,6 +84,16 @@ impl Calendar {
     /// Goes on to a source that was changed last at this time, if it is a file.
     pub fn begin_source(&mut self, modified: Option<Timestamp>) {
         self.years.begin_source(modified);
+    }
+
+    /// The last time that was written without a year.
+    pub(crate) fn dated(&self) -> Option<Dated> {
+        self.years.last
+    }
+
+    /// Goes on behind such a time.
+    pub(crate) fn follow_on(&mut self, dated: Option<Dated>) {
+        self.years.last = dated;
     }
 
     /// Takes note of what the wall clock shows.

@@ -17,4 +17,5 @@ pub use civil::{CivilDate, days_from_civil};
 pub use duration::{ParseTimeDeltaError, TimeDelta};
 pub use time_format::{ParseTimeFormatError, TimeFormat};
 pub use timestamp::{TimeReader, Timestamp, is_normal_form};
+pub(crate) use years::Dated;
 pub use zone::{ParseZoneError, Zone};

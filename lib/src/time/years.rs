@@ -2,6 +2,8 @@
 
 use super::civil::days_from_civil;
 use super::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
 /// Finds the year of times that have none.
@@ -20,13 +22,13 @@ pub(super) struct Years {
     /// When the file that is being read was changed last.
     modified: Option<Timestamp>,
     now: Option<Timestamp>,
-    last: Option<Dated>,
+    pub(super) last: Option<Dated>,
     guess: Guess,
 }
 
-/// What is known of the time before.
-#[derive(Clone, Copy, Debug)]
-struct Dated {
+/// What is known of the last time without a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dated {
     year: i32,
     month: u8,
     /// Seconds since 1970.

@@ -47,6 +47,7 @@ pub(super) fn compile(tokens: Vec<Token>, config: &Config) -> Result<Program, Qu
         steps.push(Step::new(
             ending(variable, before, behind, index == last, config),
             variable,
+            &config.written(variable),
             behind,
         ));
         before = behind;
@@ -87,12 +88,14 @@ fn check(
     config: &Config,
 ) -> Result<(), QueryError> {
     if behind.is_empty() {
-        let message = format!("nothing stands between {} and {}", variable.own, next.own);
+        let [one, other] = [variable, next].map(|variable| config.written(variable));
+        let message = format!("nothing stands between {one} and {other}");
         let expected = "expected a blank or another text in front, so that lines can be told apart";
         return Err(config.error(next.span.clone(), &message, expected));
     }
     if variable.has_blanks() && behind.iter().all(u8::is_ascii_whitespace) {
-        let message = format!("{} may hold blanks, and a blank stands behind it", variable.own);
+        let written = config.written(variable);
+        let message = format!("{written} may hold blanks, and a blank stands behind it");
         let expected = "expected it in quotes; --format regex reads what is not";
         return Err(config.error(variable.span.clone(), &message, expected));
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Dialect;
+use super::variable::Variable;
 use crate::query::QueryError;
 
 /// A log format without the quotes, names and escapes of the configuration.
@@ -22,8 +23,9 @@ impl Config {
     ///
     /// ```text
     /// log_format main escape=json '$remote_addr '
-    ///                             '"$request"';
-    /// LogFormat "%h %l %u %t \"%r\"" common
+    ///                             '"$request"'; # a comment
+    /// LogFormat "%h %l %u \
+    ///     %t \"%r\"" common
     /// ```
     ///
     /// Whatever is not of this kind is the format itself.
@@ -31,7 +33,7 @@ impl Config {
     /// # Errors
     ///
     /// Fails for text that begins with `log_format` or `LogFormat` and goes on
-    /// otherwise, and for JSON.
+    /// otherwise, for directives that name a log file, and for JSON.
     pub(super) fn read(text: &str, origin: &str) -> Result<Self, QueryError> {
         let mut config = Self {
             bytes: Vec::new(),
@@ -40,7 +42,16 @@ impl Config {
             text: text.to_owned(),
             origin: origin.to_owned(),
         };
+        let bare = without_comments(text);
+        let text = bare.as_deref().unwrap_or(text);
         let (head, has_keyword) = head(text);
+        let first = text[head.clone()].split_ascii_whitespace().next().unwrap_or_default();
+        if NAMES_A_FILE.iter().any(|name| first.eq_ignore_ascii_case(name)) {
+            let span = head.start..head.start + first.len();
+            let message = "this directive says where the log goes";
+            let expected = "expected its format alone, or the line that defines the format";
+            return Err(config.at(span, message, expected));
+        }
         match pieces(text, head.end) {
             Ok(pieces) if is_wrapped(text, &head, has_keyword, &pieces) => {
                 config.raw = text[head.clone()].contains("escape=none");
@@ -54,19 +65,27 @@ impl Config {
                 let message = "a log format without quotes";
                 return Err(config.at(head.end..text.len(), message, "expected it in quotes"));
             }
-            _ => config.push(text.len() - text.trim_start().len()..text.trim_end().len()),
+            _ => {
+                let text = &config.text;
+                config.push(text.len() - text.trim_start().len()..text.trim_end().len());
+            }
         }
         config.check()?;
         Ok(config)
     }
 
     /// Adds a piece of the text, with its escapes undone: a backslash stands
-    /// before a quote, a backslash or a `t`, and nowhere else.
+    /// before a quote, a backslash or a `t`, or continues a line, and nowhere
+    /// else.
     fn push(&mut self, piece: Range<usize>) {
         let bytes = self.text.as_bytes();
         let mut at = piece.start;
         while at < piece.end {
             let next = bytes.get(at + 1).copied().filter(|_| at + 1 < piece.end);
+            if (bytes[at], next) == (b'\\', Some(b'\n')) {
+                at += 2;
+                continue;
+            }
             let (byte, length) = match (bytes[at], next) {
                 (b'\\', Some(quoted @ (b'"' | b'\'' | b'\\'))) => (quoted, 2),
                 (b'\\', Some(b't')) => (b'\t', 2),
@@ -103,6 +122,16 @@ impl Config {
         }
     }
 
+    /// What messages call a variable: Apache's by its directive, since its name
+    /// is ours.
+    pub(super) fn written(&self, variable: &Variable) -> String {
+        let span = &variable.span;
+        match self.bytes.get(span.clone()) {
+            Some(written @ [b'%', ..]) => String::from_utf8_lossy(written).into_owned(),
+            _ => variable.own.clone(),
+        }
+    }
+
     /// An error at a place of the format.
     pub(super) fn error(&self, span: Range<usize>, message: &str, expected: &str) -> QueryError {
         let place = |at: usize| self.places.get(at).copied().unwrap_or(self.text.len());
@@ -128,6 +157,40 @@ impl Config {
             expected: expected.to_owned(),
         }
     }
+}
+
+/// Directives that have the path of a log in front of its format or the name of
+/// that.
+const NAMES_A_FILE: [&str; 4] = ["CustomLog", "GlobalLog", "TransferLog", "access_log"];
+
+/// The text with blanks in place of comments and of continuations outside of
+/// quotes, of the same length; `None` if it is one line without a directive's
+/// name, in which a `#` belongs to the format.
+fn without_comments(text: &str) -> Option<String> {
+    if !text.trim().contains('\n') && !head(text).1 {
+        return None;
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut at, mut quote) = (0, None);
+    while at < bytes.len() {
+        match (bytes[at], quote) {
+            (b'\\', None) if bytes.get(at + 1) == Some(&b'\n') => {
+                bytes[at] = b' ';
+            }
+            (b'\\', _) => at += 1,
+            (b'#', None)
+                if at == 0 || bytes[at - 1].is_ascii_whitespace() || bytes[at - 1] == b';' =>
+            {
+                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end);
+                bytes[at..end].fill(b' ');
+            }
+            (byte @ (b'"' | b'\''), None) => quote = Some(byte),
+            (byte, Some(open)) if byte == open => quote = None,
+            _ => {}
+        }
+        at += 1;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The words before the first quote, if they can be those of a configuration,

@@ -40,14 +40,15 @@ pub(super) enum Ending {
 impl Step {
     /// Words for mistakes live as long as the program: a mistake names them
     /// without owning them, and formats come from the command line alone.
-    pub(super) fn new(ending: Ending, variable: &Variable, behind: &[u8]) -> Self {
+    /// `called` is what they call the variable.
+    pub(super) fn new(ending: Ending, variable: &Variable, called: &str, behind: &[u8]) -> Self {
         let shown = String::from_utf8_lossy(behind);
         let expected = match (ending, &*shown) {
             (Ending::Line, "") => String::new(),
             (Ending::Line, text) => format!("{text:?} behind it and the end of the line"),
             (_, text) => format!("{text:?} behind it"),
         };
-        let token = if variable.is_time() { "time" } else { variable.own.clone().leak() };
+        let token = if variable.is_time() { "time" } else { called.to_owned().leak() };
         Self { ending, behind: behind.to_vec(), token, expected: expected.leak() }
     }
 

@@ -184,10 +184,14 @@ fn mistakes_in_a_format_show_their_place() {
     for (format, at, message) in [
         ("$a$b", "$b", "nothing stands between a and b"),
         ("$a ${b}$c d", "$c", "nothing stands between b and c"),
-        ("%h%l", "%l", "nothing stands between client_host and identity"),
+        ("%h%l", "%l", "nothing stands between %h and %l"),
         ("log_format main '$a'\n '$b';", "$b", "nothing stands between a and b"),
         ("$request $status", "$request", "request may hold blanks, and a blank stands behind it"),
-        ("%{User-Agent}i %h", "%{User-Agent}i", "user_agent"),
+        ("%{User-Agent}i %h", "%{User-Agent}i", "%{User-Agent}i may hold blanks"),
+        ("%h %B%b", "%b", "nothing stands between %B and %b"),
+        ("CustomLog \"logs/a.log\" \"%h %l\"", "CustomLog", "says where the log goes"),
+        ("customlog logs/a.log combined", "customlog", "says where the log goes"),
+        ("access_log /var/log/a.log main;", "access_log", "says where the log goes"),
         ("combined", "combined", "a log format without variables"),
         ("", "", "a log format without variables"),
         ("$a ${b", "${b", "no variable"),
@@ -214,9 +218,47 @@ fn mistakes_in_a_format_show_their_place() {
     assert!(LogFormatParser::new("$a", "--log-format", Some(Dialect::Apache)).is_err());
 }
 
+#[test]
+fn a_directive_of_several_lines_is_taken_as_it_stands() {
+    for format in [
+        "# What we log\n  log_format main '$a # '  # the \"first\"\n\t'$b';  # all of it\n",
+        "log_format main '$a # $b'; # isn't it",
+        "LogFormat \"%{a}e # \\\n%{b}e\" \\\n  main\n",
+        "# Apache's\nLogFormat \"%{a}e # %{b}e\" main",
+        "%{a}e # \\\n%{b}e",
+        "$a # $b",
+    ] {
+        let record = record(format, "x y # z");
+        assert_eq!((&record["a"], &record["b"]), (&json!("x y"), &json!("z")), "{format}");
+    }
+}
+
+#[test]
+fn epochs_of_apache_are_times() {
+    for (format, line) in [
+        ("%{msec}t %b", "1757671200000 1"),
+        ("%{usec}t %b", "1757671200000000 1"),
+        ("%{begin:msec}t %b", "1757671200000 1"),
+        ("%{end:usec}t %b", "1757671200000000 1"),
+        ("%{sec}t.%{msec_frac}t %b", "1757671200.000 1"),
+        ("%{begin:sec}t %b", "1757671200 1"),
+        ("[%{usec}t] %b", "[1757671200000000] 1"),
+    ] {
+        let record = record(format, line);
+        assert_eq!(record["timestamp"], json!("2025-09-12T10:00:00.000Z"), "{format}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_line_name_a_directive_as_it_is_written() {
+    let mut parser = parser("\"%b\" %h");
+    let bad = read(&mut parser, "\"1 x").unwrap_err().to_string();
+    assert!(bad.contains("%b") && !bad.contains("body_bytes_sent"), "{bad}");
+}
+
 proptest! {
     #[test]
-    fn never_panics(format in "[$%a-z{}'\"\\\\ ;<>,!^\\[\\]|.0-9é\n]{0,40}",
+    fn never_panics(format in "[$%a-z{}#'\"\\\\ ;<>,!^\\[\\]|.0-9é\n]{0,40}",
                     line in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(mut parser) = LogFormatParser::new(&format, "--log-format", None) {
             let _ = parser.parse(&line, &mut Calendar::default(), &mut Vec::new());

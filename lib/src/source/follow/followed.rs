@@ -91,7 +91,7 @@ impl Followed {
 
     /// Where the records come from that it has to give out.
     pub(super) fn place(&self) -> Place {
-        let At { offset, line } = self.held.begin();
+        let At { offset, line, .. } = self.held.begin();
         Place {
             name: Arc::clone(&self.name),
             kind: PlaceKind::File,
@@ -206,14 +206,16 @@ impl Followed {
     /// Where a later run goes on: at `consumed`, which lies in what is being
     /// given out, or behind what has been.
     pub(super) fn position_at(&self, consumed: Option<u64>) -> Position {
-        let At { offset, line } = self.held.resume_at(consumed);
+        let At { offset, line, is_in_line } = self.held.resume_at(consumed);
         Position {
             path: self.path.clone(),
             inode: self.inode,
             content: self.content,
             offset,
             line,
+            is_in_line,
             time: None,
+            dated: None,
             is_done: self.at_end && offset == self.held.read_to() && self.is_nameless(),
         }
     }

@@ -220,6 +220,7 @@ impl GrowingFiles {
                 continue;
             }
             let resumed = self.resumed.take(&path, &file).map_err(read)?;
+            let resumed = resumed.map(|(_, position)| position);
             let held = self.held(resumed.as_ref().map_or(At::default(), Position::at));
             let mut file = Followed::open(&path, file, held).map_err(read)?;
             // One that was rotated since comes before the one that has its path.
@@ -427,7 +428,7 @@ impl Source for GrowingFiles {
             positions.push(file.position_at(is_present.then_some(consumed)));
         }
         // What is still to be come upon is still to be gone on with.
-        positions.extend(self.resumed.rest().iter().cloned());
+        positions.extend(self.resumed.rest().cloned());
         match &mut self.store {
             Some(store) => store.save(epoch, &positions),
             None => Ok(()),
@@ -446,3 +447,6 @@ fn extends(path: &Path, other: &Path) -> bool {
 fn failed(error: &anyhow::Error) -> StageError {
     StageError::Failed(format!("{error:#}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use super::rebalance::Context;
 use crate::kafka::KafkaFailure;
 use crate::source::EventTimes;
 use crate::stream::StageError;
-use crate::time::Timestamp;
+use crate::time::{Calendar, Timestamp};
 
 /// How long to wait for a message before looking at anything else.
 const IDLE: Duration = Duration::from_millis(100);
@@ -50,6 +50,7 @@ struct Lane {
     partition: Arc<Partition>,
     queue: PartitionQueue<Context>,
     times: Box<dyn EventTimes>,
+    calendar: Calendar,
     line: Line,
     offset: i64,
     /// The greatest time so far, that of the message at hand counted.
@@ -76,7 +77,8 @@ pub(super) fn run(
         fetcher.context().feed().tracked.push(tracked);
         let time = bounds.time.unwrap_or(UNTIMED);
         let (line, times) = (Line::default(), make.0());
-        lanes.push(Lane { index, partition, queue, times, line, offset: 0, time });
+        let calendar = times.calendar();
+        lanes.push(Lane { index, partition, queue, times, calendar, line, offset: 0, time });
     }
     fetcher.assign_tracked()?;
     let mut merge = Merge { fetcher, lanes, heads: BinaryHeap::new() };
@@ -182,7 +184,7 @@ impl Merge<'_> {
                     lane.line.write(&message, has_headers);
                     lane.offset = message.offset();
                     let payload = message.payload().unwrap_or_default().trim_ascii_end();
-                    let time = lane.times.of(payload);
+                    let time = lane.times.of(payload, &mut lane.calendar);
                     lane.time = time.map_or(lane.time, |time| time.max(lane.time));
                     self.heads.push(Reverse((lane.time, index)));
                     return Ok(true);

@@ -10,10 +10,13 @@ use crate::source::content::Content;
 use crate::source::held::{At, Held};
 use crate::source::identity::{self, Inode};
 use crate::stream::{Place, StageError};
-use crate::time::Timestamp;
+use crate::time::{Calendar, Dated, Timestamp};
 
 /// So much is read at once: hundreds of inputs have a buffer each.
 const BLOCK: usize = 64 * 1024;
+
+/// When the records before the first time of a lane count: before all others.
+const UNTIMED: Timestamp = Timestamp::from_micros(i64::MIN);
 
 /// An input, of which a block is held in memory.
 #[derive(Debug)]
@@ -27,6 +30,11 @@ pub(super) struct Lane {
     time: Timestamp,
     /// What it was at the first record of the present turn.
     turn_time: Timestamp,
+    /// Where the last time without a year stands that the lane has come to: each
+    /// has New Year by itself.
+    calendar: Calendar,
+    /// The same at the first record of the present turn.
+    turn_dated: Option<Dated>,
     is_ended: bool,
 }
 
@@ -42,7 +50,9 @@ pub(super) enum Head {
 
 impl Lane {
     pub(super) fn new(path: PathBuf, file: File, origin: Place, rules: &Rules) -> Self {
-        let time = Timestamp::from_micros(i64::MIN);
+        let time = UNTIMED;
+        let mut calendar = rules.times.calendar();
+        calendar.begin_source(origin.modified);
         Self {
             path,
             content: Content::new(file),
@@ -50,6 +60,8 @@ impl Lane {
             held: rules.held(At::default()),
             time,
             turn_time: time,
+            calendar,
+            turn_dated: None,
             is_ended: false,
         }
     }
@@ -59,9 +71,21 @@ impl Lane {
         let At { offset, .. } = position.at();
         self.content.skip(offset).map_err(self.failed())?;
         self.held = rules.held(position.at());
-        self.time = Timestamp::from_micros(position.time.unwrap_or(i64::MIN));
+        self.time = Timestamp::from_micros(position.time.unwrap_or(UNTIMED.micros));
         self.turn_time = self.time;
+        self.calendar.follow_on(position.dated);
+        self.turn_dated = position.dated;
         Ok(())
+    }
+
+    /// Whether any of its records had a time.
+    pub(super) fn is_timed(&self) -> bool {
+        self.time > UNTIMED
+    }
+
+    /// Whether it had any lines.
+    pub(super) fn has_lines(&self) -> bool {
+        self.held.next().line > 0
     }
 
     pub(super) fn content(&self) -> &Content {
@@ -70,7 +94,7 @@ impl Lane {
 
     /// Where the records come from that it has to give out.
     pub(super) fn place(&self) -> Place {
-        let At { offset, line } = self.held.begin();
+        let At { offset, line, .. } = self.held.begin();
         Place { line, offset, ..self.origin.clone() }
     }
 
@@ -111,7 +135,8 @@ impl Lane {
         }
         // Nobody reads the time of a line that is too long.
         let is_whole = record.len() <= rules.max_line.saturating_add(2);
-        let time = is_whole.then(|| rules.times.of(record.trim_ascii_end())).flatten();
+        let calendar = &mut self.calendar;
+        let time = is_whole.then(|| rules.times.of(record.trim_ascii_end(), calendar)).flatten();
         self.time = time.map_or(self.time, |time| time.max(self.time));
         Head::Record(self.time)
     }
@@ -120,6 +145,7 @@ impl Lane {
     pub(super) fn begin_turn(&mut self) {
         self.held.forget_given();
         self.turn_time = self.time;
+        self.turn_dated = self.calendar.dated();
     }
 
     /// Takes the next record.
@@ -135,13 +161,17 @@ impl Lane {
     /// Where a later run goes on: at `consumed`, which lies in what is being
     /// given out, or behind what has been.
     ///
-    /// Within a turn, the time is that of the turn's first record. Whatever of
+    /// Within a turn, the time is that of the turn's first record, as is the last
+    /// time without a year. Whatever of
     /// the turn comes again then still comes before the other lanes' records:
     /// it counts at that time or later, and no later than it did.
     pub(super) fn position(&self, consumed: Option<u64>) -> Result<Position, StageError> {
-        let At { offset, line } = self.held.resume_at(consumed);
+        let At { offset, line, is_in_line } = self.held.resume_at(consumed);
         let file = self.content.file();
-        let time = if consumed.is_some() { self.turn_time } else { self.time };
+        let (time, dated) = match consumed {
+            Some(_) => (self.turn_time, self.turn_dated),
+            None => (self.time, self.calendar.dated()),
+        };
         let identify = || {
             let metadata = file.metadata()?;
             let is_packed = self.content.is_compressed();
@@ -155,7 +185,9 @@ impl Lane {
             content,
             offset,
             line,
+            is_in_line,
             time: Some(time.micros),
+            dated,
             is_done: self.is_ended && !self.held.has_rest() && offset == self.held.read_to(),
         })
     }

@@ -117,6 +117,9 @@ impl Merge {
     fn open(&mut self) -> Result<(), StageError> {
         let mut moved = self.resumed.seek(&mut self.messages)?;
         moved.retain(|path| !self.paths.contains(path));
+        // In the order of the run before, under whatever names, since it decides
+        // between equal times; files that it did not have come last.
+        let mut lanes = Vec::new();
         for path in moved.into_iter().chain(std::mem::take(&mut self.paths)) {
             let (file, place) = files::open(&path)?;
             let read = |source| StageError::Read { from: place.name.to_string(), source };
@@ -125,13 +128,29 @@ impl Merge {
                 None => None,
             };
             let mut lane = Lane::new(path, file, place, &self.rules);
-            if let Some(position) = position {
+            let mut rank = usize::MAX;
+            if let Some((number, position)) = position {
                 lane.resume(&position, &self.rules)?;
+                rank = number;
             }
-            self.lanes.push(lane);
+            lanes.push((rank, lane));
         }
+        lanes.sort_by_key(|(rank, _)| *rank);
+        self.lanes.extend(lanes.into_iter().map(|(_, lane)| lane));
         self.unknown = (0..self.lanes.len()).collect();
         Ok(())
+    }
+
+    /// Says so if no record had a time: most likely it is in another field.
+    fn warn_if_untimed(&mut self) {
+        let has_lines = self.lanes.iter().any(Lane::has_lines);
+        if has_lines && !self.lanes.iter().any(Lane::is_timed) {
+            self.messages.push(
+                "no line had a time: the files came one after another, in the order given \
+                 (--format, --time-field and --time-format say where the time is)"
+                    .to_owned(),
+            );
+        }
     }
 
     /// Finds the next record of every lane, as far as that takes no reading;
@@ -184,7 +203,10 @@ impl Source for Merge {
         if !self.find_heads() {
             return Ok(Next::Pending);
         }
-        let Some(Reverse((_, index))) = self.heads.pop() else { return Ok(Next::End) };
+        let Some(Reverse((_, index))) = self.heads.pop() else {
+            self.warn_if_untimed();
+            return Ok(Next::End);
+        };
         self.take_turn(index);
         self.turn = Some(index);
         Ok(Next::Place(self.lanes[index].place()))
@@ -220,7 +242,7 @@ impl Source for Merge {
             let is_present = self.turn == Some(index);
             positions.push(lane.position(is_present.then_some(consumed))?);
         }
-        positions.extend(self.resumed.rest().iter().cloned());
+        positions.extend(self.resumed.rest().cloned());
         match &mut self.store {
             Some(store) => store.save(epoch, &positions),
             None => Ok(()),

@@ -4,6 +4,7 @@ use super::*;
 use crate::line::{Line, LineReader};
 use crate::source::Position;
 use crate::stream::{Event, Input, Operator, Options, Output, Place, drive};
+use crate::time::Calendar;
 use proptest::prelude::*;
 use std::io::Write as _;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 struct Numbers;
 
 impl EventTimes for Numbers {
-    fn of(&mut self, record: &[u8]) -> Option<Timestamp> {
+    fn of(&mut self, record: &[u8], _calendar: &mut Calendar) -> Option<Timestamp> {
         let digits = record.split(|byte| !byte.is_ascii_digit()).next()?;
         std::str::from_utf8(digits).ok()?.parse().ok().map(Timestamp::from_micros)
     }
@@ -91,7 +92,7 @@ fn sorted(files: &[Vec<String>], end: &str) -> Vec<String> {
     for (index, file) in files.iter().enumerate() {
         let (mut time, mut offset) = (Timestamp::from_micros(i64::MIN), 0);
         for (number, line) in file.iter().enumerate() {
-            time = time.max(Numbers.of(line.as_bytes()).unwrap_or(time));
+            time = time.max(Numbers.of(line.as_bytes(), &mut Calendar::default()).unwrap_or(time));
             lines.push((time, format!("{index}:{}:{offset}:{line}", number + 1)));
             offset += line.len() + end.len();
         }
@@ -265,4 +266,18 @@ fn a_line_too_long_is_rejected_where_it_stands() {
             "by {size}"
         );
     }
+}
+
+#[test]
+fn a_lane_is_done_only_once_its_last_turn_has_been_read() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"1 a").unwrap();
+    io::Seek::rewind(&mut file).unwrap();
+    let mut merge = Merge::new(Vec::new(), Framing::Lines, 100, Box::new(Numbers));
+    let place = Place::new("a", crate::stream::PlaceKind::File);
+    merge.lanes.push(Lane::new(PathBuf::new(), file, place, &merge.rules));
+    merge.unknown.push(0);
+    while !matches!(merge.next().unwrap(), Next::Place(_)) {}
+    let is_done = |consumed| merge.lanes[0].position(Some(consumed)).unwrap().is_done;
+    assert_eq!([is_done(0), is_done(3)], [false, true]);
 }

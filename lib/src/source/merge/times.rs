@@ -12,8 +12,14 @@ use crate::time::{Calendar, TimeReader, Timestamp};
 /// Tells the event times of records.
 pub trait EventTimes: fmt::Debug {
     /// The event time of a record, which comes without its line end and may
-    /// have several lines; `None` if it has none that can be read.
-    fn of(&mut self, record: &[u8]) -> Option<Timestamp>;
+    /// have several lines; `None` if it has none that can be read. `calendar` is
+    /// that of its input.
+    fn of(&mut self, record: &[u8], calendar: &mut Calendar) -> Option<Timestamp>;
+
+    /// A calendar for an input of its own.
+    fn calendar(&self) -> Calendar {
+        Calendar::default()
+    }
 }
 
 /// The event times that [`Parse`] gives to records. Of text, the time is in the
@@ -21,6 +27,7 @@ pub trait EventTimes: fmt::Debug {
 #[derive(Debug)]
 pub struct FormatTimes {
     parse: Parse,
+    calendar: Calendar,
     /// Holds the record at hand.
     out: Output,
     scanner: Scanner,
@@ -33,7 +40,8 @@ impl FormatTimes {
         // Times without a year are of the last one that puts none ahead of it.
         calendar.set_now(now());
         Self {
-            parse: Parse::new(format).with_times(calendar, times),
+            parse: Parse::new(format).with_times(Calendar::default(), times),
+            calendar,
             out: Output::in_memory(),
             scanner: Scanner::new(Projection::from_iter(["timestamp"])),
             reader: TimeReader::default(),
@@ -42,7 +50,11 @@ impl FormatTimes {
 }
 
 impl EventTimes for FormatTimes {
-    fn of(&mut self, record: &[u8]) -> Option<Timestamp> {
+    fn calendar(&self) -> Calendar {
+        self.calendar.clone()
+    }
+
+    fn of(&mut self, record: &[u8], calendar: &mut Calendar) -> Option<Timestamp> {
         let is_json = record.trim_ascii_start().starts_with(b"{");
         let first = || record.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let text = if is_json { record } else { first() };
@@ -51,7 +63,15 @@ impl EventTimes for FormatTimes {
         self.out.row().clear();
         // A record that is rejected here is rejected again by `parse`, who says
         // so.
-        self.parse.on_record(Line { bytes: text, fault }, &mut self.out).ok()?;
+        self.parse.swap_calendar(calendar);
+        let parsed = self.parse.on_record(Line { bytes: text, fault }, &mut self.out);
+        self.parse.swap_calendar(calendar);
+        parsed.ok()?;
+        // A part of a line counts when it was written: its rest may be in a
+        // later turn.
+        if let Some(time) = self.parse.take_part() {
+            return Some(time);
+        }
         let row = self.out.rows().strip_suffix(b"\n")?;
         self.scanner.scan(row).ok()?;
         let time = self.scanner.field(0);
@@ -92,7 +112,8 @@ mod tests {
             };
             let options = TimeOptions { field: field.map(str::to_owned), ..TimeOptions::default() };
             let mut times = FormatTimes::new(format, Calendar::default(), &options);
-            assert_eq!(times.of(record), time, "{name} {shown}");
+            let mut calendar = times.calendar();
+            assert_eq!(times.of(record, &mut calendar), time, "{name} {shown}");
         }
     }
 }

@@ -33,7 +33,7 @@ impl Peer {
 
     /// The peer as the place of its next line.
     pub(super) fn place(&self) -> Place {
-        let At { offset, line } = self.held.begin();
+        let At { offset, line, .. } = self.held.begin();
         Place { line, offset, ..self.origin.clone() }
     }
 

@@ -1,9 +1,9 @@
 //! Lines that a container runtime has wrapped.
 
 use super::{Origin, Parse};
-use crate::format::Unwrapped;
+use crate::format::{Containers, Unwrapped};
 use crate::line::{Line, Reason};
-use crate::stream::{Output, StageError};
+use crate::stream::{Output, Place, StageError};
 
 impl Parse {
     /// Parses `text`, which came as `line`, out of its container's wrapper if it
@@ -17,7 +17,7 @@ impl Parse {
         out: &mut Output,
     ) -> Result<(), StageError> {
         let mut containers = std::mem::take(&mut self.containers);
-        let result = self.unwrapped(containers.cri(text), source, line, out);
+        let result = self.unwrapped(containers.cri(text, source), source, line, out);
         self.containers = containers;
         result.unwrap_or_else(|| self.inner(text, Origin { source, time: None }, line, out))
     }
@@ -52,9 +52,32 @@ impl Parse {
     ) -> Option<Result<(), StageError>> {
         let (source, members) = docker_members(line.bytes)?;
         let mut containers = std::mem::take(&mut self.containers);
-        let result = self.unwrapped(containers.docker(members), source, line, out);
+        let result = self.unwrapped(containers.docker(members, source), source, line, out);
         self.containers = containers;
         result
+    }
+}
+
+impl Parse {
+    /// Parses the lines whose rest will not come: their file or the data have
+    /// ended.
+    pub(super) fn give_held(&mut self, out: &mut Output) -> Result<(), StageError> {
+        let mut containers = std::mem::take(&mut self.containers);
+        let result = self.reshaped(out, |parse, out| {
+            while let Some((text, time)) = containers.unfinished() {
+                let line = Line { bytes: text, fault: None };
+                parse.inner(text, Origin { source: None, time: Some(time) }, line, out)?;
+            }
+            Ok(())
+        });
+        self.containers = containers;
+        result
+    }
+
+    /// Goes on to a file from whose beginning lines come.
+    pub(super) fn begin_source(&mut self, place: &Place) {
+        self.containers = Containers::default();
+        self.calendar.begin_source(place.modified);
     }
 }
 

@@ -79,6 +79,17 @@ impl Parse {
         self
     }
 
+    /// Takes on another calendar, and gives back its own.
+    pub(crate) fn swap_calendar(&mut self, calendar: &mut Calendar) {
+        std::mem::swap(&mut self.calendar, calendar);
+    }
+
+    /// Forgets the part of a line that waits for its rest, and says when it was
+    /// written.
+    pub(crate) fn take_part(&mut self) -> Option<Timestamp> {
+        self.containers.unfinished().map(|(_, time)| time)
+    }
+
     /// Reshapes the records before they are written.
     #[must_use]
     pub fn with_reshape(mut self, reshape: Option<Reshape>) -> Self {
@@ -185,10 +196,12 @@ fn begins_with_brace(text: &[u8]) -> bool {
 }
 
 impl Operator for Parse {
-    fn on_place(&mut self, place: &Place) {
+    fn on_place(&mut self, place: &Place, out: &mut Output) -> Result<(), StageError> {
         if place.line == 0 {
-            self.calendar.begin_source(place.modified);
+            self.give_held(out)?;
+            self.begin_source(place);
         }
+        Ok(())
     }
 
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
@@ -208,14 +221,7 @@ impl Operator for Parse {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-        let mut containers = std::mem::take(&mut self.containers);
-        self.reshaped(out, |parse, out| {
-            while let Some((text, time)) = containers.unfinished() {
-                let line = Line { bytes: text, fault: None };
-                parse.inner(text, Origin { source: None, time: Some(time) }, line, out)?;
-            }
-            Ok(())
-        })
+        self.give_held(out)
     }
 
     /// In any format: a line may be a part of what a container's program wrote,

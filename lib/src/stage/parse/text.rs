@@ -52,11 +52,11 @@ impl Parse {
     }
 }
 
-pub(super) const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
+const UNTIMED: &str = "the line has no time; --keep-untimed or --stamp lets it pass";
 
 /// Why a record has no time: it may be in a field that only the user knows.
 #[cold]
-fn no_timestamp(field: Option<&str>, record: &[u8]) -> String {
+pub(super) fn no_timestamp(field: Option<&str>, record: &[u8]) -> String {
     match (time_like(record), field) {
         (Some(found), _) => format!("found {found}: add --time-field {found}"),
         (None, Some(field)) => format!("no {field}; --keep-untimed or --stamp lets the line pass"),

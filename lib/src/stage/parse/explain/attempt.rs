@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::format::Json;
-use super::super::text::UNTIMED;
+use super::super::text::no_timestamp;
 use super::super::{Parse, begins_with_brace};
 use super::layers::Inner;
 use crate::format::{FieldSource, JsonError, Parsed};
@@ -89,8 +89,14 @@ impl Parse {
         }
         let Some(parser) = &mut self.parser else { return Vec::new() };
         let attempts = parser.attempts(text, &mut self.calendar.clone());
+        let field = self.time_field.as_deref();
         let of = |(format, result): (&'static str, Result<Parsed, _>)| match result {
-            Ok(_) => Attempt::new(format, None, UNTIMED),
+            Ok(_) => {
+                let mut record = b"{".to_vec();
+                let _ = parser.parse(text, &mut self.calendar.clone(), &mut record);
+                record.push(b'}');
+                Attempt::new(format, None, no_timestamp(field, &record))
+            }
             Err(mismatch) => {
                 let (at, hint) = parser.hint(text, &mismatch);
                 Attempt::new(format, Some(at), format_args!("{mismatch}{hint}"))

@@ -32,10 +32,11 @@ const SOURCE: usize = 2;
 const KEPT: usize = 3;
 const PATH: usize = 4;
 const NUMBER: usize = 5;
+const ORIGIN: usize = 6;
 
 impl Default for Layers {
     fn default() -> Self {
-        let names = ["@raw", "error", "source", "raw", "source.path", "source.line"];
+        let names = ["@raw", "error", "source", "raw", "source.path", "source.line", "@source"];
         let projection = Projection::from_iter(names);
         let scanner = Scanner::new(projection).with_members();
         Self { containers: Containers::default(), scanner }
@@ -85,19 +86,21 @@ impl Layers {
         let lossy = String::from_utf8_lossy(line.bytes);
         let text = lossy.as_bytes();
         let not_utf8_at = std::str::from_utf8(line.bytes).err().map(|error| error.valid_up_to());
-        if !bad && let Some((_, members)) = container::docker_members(text) {
-            let unwrapped = self.containers.docker(members);
+        if !bad && let Some((source, members)) = container::docker_members(text) {
+            let unwrapped = self.containers.docker(members, source);
             if let Some(inner) = Inner::contained(unwrapped, ", out of Docker's wrapper") {
                 return inner;
             }
         }
         let is_json = !bad && begins_with_brace(text) && self.scanner.scan(text).is_ok();
         let raw = if is_json { self.string(RAW, text) } else { None };
+        let origin = self.scanner.field(ORIGIN);
+        let source = (raw.is_some() && origin.kind == Kind::Object).then(|| origin.text(text));
         let (raw, via) = match raw {
             Some(raw) => (raw, ", out of @raw"),
             None => (text.to_vec(), ""),
         };
-        let unwrapped = self.containers.cri(&raw);
+        let unwrapped = self.containers.cri(&raw, source);
         let contained = Inner::contained(unwrapped, &format!("{via}, out of CRI's wrapper"));
         contained.unwrap_or_else(|| Inner {
             is_wrapped: !via.is_empty(),

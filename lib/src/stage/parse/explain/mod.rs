@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::{Origin, Parse};
+use crate::format::TextParser;
 use crate::line::{Line, Reason};
 use crate::stream::{
     Operator, Output, Place, RestoreError, SnapshotReader, SnapshotWriter, StageError,
@@ -36,6 +37,9 @@ pub struct Explain {
     parsed: BTreeMap<&'static str, u64>,
     refused: BTreeMap<Reason, u64>,
 }
+
+const NO_HEADER: &str = "what --rejects kept of CSV is without its header: \
+                         --columns says what the columns are";
 
 /// What became of a line.
 #[derive(Clone, Copy)]
@@ -117,6 +121,19 @@ impl Explain {
         }
     }
 
+    /// Explains the lines whose rest will not come.
+    fn give_held(&mut self, out: &mut Output) -> Result<(), StageError> {
+        while let Some((inner, time)) = self.layers.unfinished() {
+            let verdict = self.verdict(&inner, |parse, out| {
+                let line = Line { bytes: &inner.text, fault: None };
+                parse.inner(&inner.text, Origin { source: None, time: Some(time) }, line, out)
+            })?;
+            self.explain(out.source().clone().as_ref(), &inner, verdict, out.row());
+            out.finish_row()?;
+        }
+        Ok(())
+    }
+
     /// How many lines came to what.
     fn summary(&self) -> String {
         let list = |items: Vec<String>| items.join(", ");
@@ -136,12 +153,19 @@ impl Explain {
 }
 
 impl Operator for Explain {
-    fn on_place(&mut self, place: &Place) {
-        self.parse.on_place(place);
+    fn on_place(&mut self, place: &Place, out: &mut Output) -> Result<(), StageError> {
+        if place.line == 0 {
+            self.give_held(out)?;
+            self.parse.begin_source(place);
+        }
+        Ok(())
     }
 
     fn on_record(&mut self, line: Line<'_>, out: &mut Output) -> Result<(), StageError> {
         let (kept, inner) = self.layers.unwrap(line);
+        if kept.is_some() && self.parse.parser.as_ref().is_some_and(TextParser::awaits_header) {
+            return Err(StageError::Failed(NO_HEADER.to_owned()));
+        }
         let line = kept.as_deref().map_or(line, |bytes| Line { bytes, fault: None });
         let verdict = self.verdict(&inner, |parse, out| parse.on_record(line, out))?;
         let place = format!("{}:{}", out.source(), out.line_number());
@@ -154,14 +178,7 @@ impl Operator for Explain {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-        while let Some((inner, time)) = self.layers.unfinished() {
-            let verdict = self.verdict(&inner, |parse, out| {
-                let line = Line { bytes: &inner.text, fault: None };
-                parse.inner(&inner.text, Origin { source: None, time: Some(time) }, line, out)
-            })?;
-            self.explain(out.source().clone().as_ref(), &inner, verdict, out.row());
-            out.finish_row()?;
-        }
+        self.give_held(out)?;
         if self.counts().0 > 0 {
             let _ = out.row().write_all(self.summary().trim_end().as_bytes());
             out.finish_row()?;
