@@ -412,6 +412,13 @@ fn a_transaction_is_read_whole_or_not_at_all() {
     let sent = || numbers(&ingest(&broker, &uncommitted).success()).len();
     // Short ones are read while the pipe is open.
     let mut short = emitting(&broker, &[&args[..], &["100ms"]].concat());
+    // By the clock on the wall, whatever the stream's own clock is.
+    short.write(concat!(
+        r#"{"@":"start","format":1,"line":null,"run":null,"epoch":null,"stage":0}"#,
+        "\n",
+        r#"{"@":"heartbeat","at":"2025-09-12T00:00:00Z"}"#,
+        "\n",
+    ));
     short.write(lines(0..10));
     wait_until("the transaction is committed", || committed().len() == 10);
     short.close();

@@ -63,7 +63,7 @@ fn records_go_under_the_key_of_a_field() {
         ("null", ",\"user\":null, \"n\":3 }"),
         ("null", ",\"n\":4}"),
         // It is no record of `ingest`'s that comes back so, and may not pass for one.
-        ("\"c\"", ",\"user\":\"c\",\"n\":5}"),
+        ("\"c\"", ", \"user\":\"c\",\"n\":5}"),
         ("null", "}"),
     ];
     let expected: Vec<(Value, String)> =
@@ -195,6 +195,29 @@ fn lines_that_are_no_records_are_rejected() {
 }
 
 #[test]
+fn nobody_has_to_read_what_is_not_written() {
+    let mock = Mock::new(&[("events", 1)]);
+    let mut emit = Live::spawn(command(EMIT, ["-b", &*mock.bootstrap, "-t", "events"]));
+    emit.leave();
+    emit.write("{\"n\":1}\n");
+    while read(&mock, "events").is_empty() {}
+    emit.write("{\"n\":2}\n");
+    emit.close();
+    assert_eq!(emit.end().0, End::Code(0));
+    assert_eq!(read(&mock, "events").len(), 2);
+    // What has been taken before a run fails arrives, and counts.
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("stats");
+    let args = ["-t", "events", "--strict", "--stats", stats.to_str().unwrap()];
+    let input: &[u8] = b"{\"n\":3}\n{\"n\":\"\xff\"}\n{\"n\":4}\n";
+    let ran = run(EMIT, [&["-b", &*mock.bootstrap], &args[..]].concat(), input).exited(1);
+    assert!(ran.stderr.contains("stdin:2: invalid_utf8"), "{ran}");
+    assert_eq!(read(&mock, "events").len(), 3);
+    let stats: Value = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    assert_eq!((&stats["records_out"], &stats["bytes_out"]), (&1.into(), &7.into()));
+}
+
+#[test]
 fn mistakes_are_one_line() {
     let mock = Mock::new(&[("events", 2)]);
     for (args, code, said) in [
@@ -202,6 +225,7 @@ fn mistakes_are_one_line() {
         (&["-t", "events", "-X", "no.such=1"], 2, "no.such: No such configuration property"),
         (&["-t", "events", "-X", "sasl.password"], 2, "is written key=value"),
         (&["-t", "events", "--partitioner", "java"], 2, "murmur2_random"),
+        (&["-t", "events", "-X", "acks=1"], 2, "acks"),
         (&["-t", "events", "--transaction-interval", "1s"], 2, "--transactional-id"),
         (&[], 2, "--topic"),
     ] {

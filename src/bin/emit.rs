@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use highwater_core::cli::{self, ClientArgs, IoArgs, Run, UsageError};
@@ -87,19 +88,21 @@ fn main() -> ExitCode {
             let message = "--transaction-interval must be longer than 0s";
             return Err(UsageError(message.to_owned()).into());
         }
-        let settings = args.client.settings()?;
-        settings.check().map_err(|error| UsageError(error.to_string()))?;
+        let mut settings = args.client.settings()?;
+        if let Some(id) = &args.transactional_id {
+            settings.set(&format!("transactional.id={id}")).map_err(cli::kafka_failed)?;
+        }
+        settings.check().map_err(cli::kafka_failed)?;
         let sink = KafkaSink::connect(KafkaSinkOptions {
             settings,
             topic: args.topic,
             partition: args.partition,
             partitioner: args.partitioner,
-            transactional_id: args.transactional_id,
-        })?;
-        let mut emit = Emit::new(sink, args.key.as_deref(), args.transaction_interval);
-        if args.keep_source {
-            emit = emit.keeping_source();
-        }
-        Run::new("emit", &args.io).files(&args.files).end_of_stream().drive(&mut emit)
+            interval: Duration::from_micros(args.transaction_interval.micros.unsigned_abs()),
+        });
+        let sink = sink.map_err(cli::kafka_failed)?;
+        let mut emit = Emit::new(sink, args.key.as_deref(), args.keep_source);
+        let run = Run::new("emit", &args.io).files(&args.files).end_of_stream().without_stdout();
+        run.beside(args.client.file().map(Into::into)).drive(&mut emit)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -66,6 +66,20 @@ impl ClientArgs {
             settings.set(property)?;
         }
         Ok(settings)
+    }
+
+    /// The file that properties are read from, if the command line names one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
+
+/// The error of a program: a setting that the client does not take is wrong
+/// usage, anything else has failed while running.
+pub fn kafka_failed(failure: KafkaFailure) -> anyhow::Error {
+    match failure {
+        KafkaFailure::Setting(text) => UsageError(text).into(),
+        failure => failure.into(),
     }
 }
 

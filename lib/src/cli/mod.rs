@@ -29,7 +29,7 @@ pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
 pub use format::{Format, RowFormat};
 #[cfg(feature = "kafka")]
-pub use kafka::ClientArgs;
+pub use kafka::{ClientArgs, kafka_failed};
 #[cfg(feature = "kafka")]
 pub use kafka_source::KafkaSourceArgs;
 pub use line_format::LineFormat;

@@ -29,6 +29,7 @@ pub struct Run<'a> {
     framing: Framing,
     late: Option<&'a Path>,
     sink: Option<&'a Path>,
+    writes_stdout: bool,
     format: RowFormat,
     accept_control: bool,
     writes_stream: bool,
@@ -47,6 +48,7 @@ impl<'a> Run<'a> {
             framing: Framing::Lines,
             late: None,
             sink: None,
+            writes_stdout: true,
             format: RowFormat::Ndjson,
             accept_control: true,
             writes_stream: true,
@@ -108,7 +110,15 @@ impl<'a> Run<'a> {
     /// goes on though nobody reads its stdout.
     #[must_use]
     pub fn sink(mut self, sink: Option<&'a Path>) -> Self {
+        self.writes_stdout &= sink.is_none();
         self.sink = sink;
+        self
+    }
+
+    /// Writes nothing to stdout: the stage goes on though nobody reads it.
+    #[must_use]
+    pub fn without_stdout(mut self) -> Self {
+        self.writes_stdout = false;
         self
     }
 
@@ -170,7 +180,7 @@ impl<'a> Run<'a> {
         let is_first = self.source.is_some() || paths != stdin || !is_pipe(rustix::stdio::stdin());
         let source = self.source.unwrap_or_else(|| Box::new(Files::new(paths)));
         let mut input = Attended::new(source, is_first, signals, report, self.io.progress)?;
-        if self.sink.is_some() {
+        if !self.writes_stdout {
             input.forget_stdout();
         }
         let result = drive(operator, &mut input, &mut out, &options);

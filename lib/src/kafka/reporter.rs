@@ -133,9 +133,15 @@ impl Reporter {
 
     /// Takes in a line of the client's log.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // These come as errors too.
-        let is_told = matches!(facility, "FAIL" | "ERROR" | "FATAL" | "TXNERR");
-        if !is_told || matches!(level, RDKafkaLogLevel::Debug) {
+        // Without `debug` there are only those of failures, which come as errors too.
+        let is_failure = matches!(
+            level,
+            RDKafkaLogLevel::Emerg
+                | RDKafkaLogLevel::Alert
+                | RDKafkaLogLevel::Critical
+                | RDKafkaLogLevel::Error
+        );
+        if !is_failure {
             self.say(format!("kafka: {facility}: {text}"));
         }
     }

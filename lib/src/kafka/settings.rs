@@ -43,8 +43,8 @@ impl Settings {
         };
         let key = key.trim();
         // kcat has properties of topics under this prefix.
-        let key = key.strip_prefix("topic.").unwrap_or(key);
-        if matches!(key, "bootstrap.servers" | "metadata.broker.list") {
+        let key = one_name(key.strip_prefix("topic.").unwrap_or(key));
+        if key == "bootstrap.servers" {
             value.trim().clone_into(&mut self.brokers);
         } else {
             self.properties.push((key.to_owned(), value.trim().to_owned()));
@@ -114,6 +114,23 @@ impl Settings {
     }
 }
 
+/// Properties that have two names, the newer one second. Were both of them set,
+/// chance would say which one the client hears of last.
+const TWO_NAMES: [(&str, &str); 8] = [
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("message.send.max.retries", "retries"),
+    ("compression.codec", "compression.type"),
+    ("request.required.acks", "acks"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+];
+
+fn one_name(key: &str) -> &str {
+    TWO_NAMES.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
+}
+
 /// Which property is refused, and why. The client's own words could hold the
 /// value.
 fn refused(error: &rdkafka::error::KafkaError) -> String {
@@ -163,6 +180,17 @@ mod tests {
         let config = settings.client(&[("linger.ms", "5"), ("acks", "all")]).unwrap();
         assert_eq!((config.get("linger.ms"), config.get("acks")), (Some("7"), Some("1")));
         assert_eq!(config.get("bootstrap.servers"), Some("127.0.0.1:9092"));
+    }
+
+    #[test]
+    fn a_property_with_two_names_is_one() {
+        let settings = set(&["queue.buffering.max.ms=7", "compression.codec=zstd"]);
+        assert_eq!(settings.get("linger.ms"), Some("7"));
+        let config = settings.client(&[("linger.ms", "5"), ("compression.type", "lz4")]).unwrap();
+        let native = config.create_native_config().unwrap();
+        for (name, value) in [("linger.ms", "7"), ("compression.type", "zstd")] {
+            assert_eq!(native.get(name).unwrap().trim_end_matches('\0'), value);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ const CREATION: Duration = Duration::from_secs(3);
 const TRANSACTION: Duration = Duration::from_secs(60);
 /// How long a run that has failed tries to deliver what it has sent.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How often to look at what the client has to say, without input.
+const ATTENTION: Duration = Duration::from_millis(500);
 /// How often to look whether there is room, or all has been delivered.
 const LOOK: Duration = Duration::from_millis(2);
 /// So many failed records are named; the rest is only counted.
@@ -36,8 +38,8 @@ pub struct KafkaSinkOptions {
     pub partition: Option<i32>,
     /// How keys choose partitions: a `partitioner` of librdkafka.
     pub partitioner: String,
-    /// Set if records are to be written in transactions of this id.
-    pub transactional_id: Option<String>,
+    /// How long transactions are, if the client has a `transactional.id`.
+    pub interval: Duration,
 }
 
 /// Writes records to a topic.
@@ -51,15 +53,20 @@ pub struct KafkaSink {
     topic: String,
     partition: Option<i32>,
     sent: u64,
-    is_transactional: bool,
-    /// Whether a transaction is under way.
-    is_open: bool,
+    /// How long transactions are, if there are any.
+    interval: Option<Duration>,
+    /// When the transaction that is under way is to end.
+    ends_at: Option<Instant>,
+    /// What had been delivered when the last transaction was committed.
+    committed: (u64, u64),
 }
 
 #[derive(Debug, Default)]
 struct Context {
     reporter: Reporter,
     delivered: AtomicU64,
+    /// Bytes of their payloads.
+    bytes: AtomicU64,
     failed: AtomicU64,
     first: Mutex<Option<String>>,
 }
@@ -101,7 +108,8 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => {
+            Ok(message) => {
+                self.bytes.fetch_add(message.payload_len() as u64, Ordering::Relaxed);
                 self.delivered.fetch_add(1, Ordering::Relaxed);
                 if self.reporter.is_down() {
                     self.reporter.reached();
@@ -120,9 +128,8 @@ impl KafkaSink {
     /// Fails if a property is refused, no broker answers within some seconds
     /// or one refuses to let us in, or if the topic is not there.
     pub fn connect(options: KafkaSinkOptions) -> Result<Self, KafkaFailure> {
-        let KafkaSinkOptions { settings, topic, partition, partitioner, transactional_id } =
-            options;
-        let mut defaults = vec![
+        let KafkaSinkOptions { settings, topic, partition, partitioner, interval } = options;
+        let defaults = [
             ("partitioner", &*partitioner),
             ("enable.idempotence", "true"),
             ("acks", "all"),
@@ -131,24 +138,23 @@ impl KafkaSink {
             ("queue.buffering.max.messages", "100000"),
             ("queue.buffering.max.kbytes", "65536"),
         ];
-        if let Some(id) = &transactional_id {
-            defaults.push(("transactional.id", id));
-        }
-        let doing = "cannot make a client of Kafka";
         let producer: ThreadedProducer<Context> = settings
             .client(&defaults)?
             .create_with_context(Context::default())
-            .map_err(|error| KafkaFailure::other(doing, &error))?;
+            // Such as settings that exclude each other.
+            .map_err(|error| KafkaFailure::Setting(reason(&error)))?;
+        let interval = settings.get("transactional.id").map(|_| interval);
         let sink = Self {
             producer,
             topic,
             partition,
             sent: 0,
-            is_transactional: transactional_id.is_some(),
-            is_open: false,
+            interval,
+            ends_at: None,
+            committed: (0, 0),
         };
         sink.look_for_topic(settings.brokers())?;
-        if sink.is_transactional {
+        if interval.is_some() {
             let doing = "cannot begin to write in transactions";
             sink.producer
                 .init_transactions(Duration::from_secs(10))
@@ -211,12 +217,14 @@ impl KafkaSink {
     ///
     /// Fails if nothing can be sent any more.
     pub fn send(&mut self, key: Option<&[u8]>, payload: Option<&[u8]>) -> Result<(), KafkaFailure> {
-        if self.is_transactional && !self.is_open {
+        if let Some(interval) = self.interval
+            && self.ends_at.is_none()
+        {
             let doing = "cannot begin a transaction";
             self.producer
                 .begin_transaction()
                 .map_err(|error| KafkaFailure::other(doing, &error))?;
-            self.is_open = true;
+            self.ends_at = Some(Instant::now() + interval);
         }
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
         (record.key, record.payload, record.partition) = (key, payload, self.partition);
@@ -260,41 +268,56 @@ impl KafkaSink {
         self.context().reporter.fatal().map_or(Ok(()), Err)
     }
 
-    /// Waits until every record has been acknowledged or has failed. `meanwhile`
-    /// is called now and then, as to show messages.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the client cannot go on.
-    pub fn flush(&self, mut meanwhile: impl FnMut(&Self)) -> Result<(), KafkaFailure> {
-        while self.delivered() + self.failed() < self.sent {
-            self.check()?;
-            meanwhile(self);
-            thread::sleep(LOOK);
-        }
-        Ok(())
+    /// Whether the transaction under way is to end by now.
+    pub fn is_due(&self) -> bool {
+        self.ends_at.is_some_and(|end| end <= Instant::now())
     }
 
-    /// Commits what has been sent since the last time, if there are
-    /// transactions. All of it has to be [flushed](Self::flush).
+    /// How long until something may be due.
+    pub fn wait(&self) -> Duration {
+        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
+        left.map_or(ATTENTION, |left| left.min(ATTENTION))
+    }
+
+    /// Waits until every record has been acknowledged or has failed, and
+    /// commits the transaction, if one is under way. What people should hear of
+    /// meanwhile is given to `say`.
     ///
     /// # Errors
     ///
-    /// Fails if a record has failed or the brokers refuse; then nothing since
-    /// the last time will be read by those who read what is committed.
-    pub fn commit(&mut self) -> Result<(), KafkaFailure> {
-        if !self.is_open {
-            return Ok(());
+    /// Fails if any record has failed so far, the client cannot go on, or the
+    /// transaction was not committed; then nothing of it will be read by those
+    /// who read what is committed.
+    pub fn settle(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
+        while self.delivered() + self.failed() < self.sent {
+            // Sends what lingers.
+            let _ = self.producer.flush(LOOK);
+            self.check()?;
+            for message in self.messages() {
+                say(&message);
+            }
         }
-        if self.failed() > 0 {
-            self.abort();
+        if self.failed() == 0 {
+            return self.commit();
+        }
+        self.abort();
+        let (written, _) = self.written();
+        let (missing, sent) = (self.sent - written, self.sent);
+        let reason = self.context().first().clone().unwrap_or_default();
+        let doing = format!("{missing} of {sent} records were not delivered");
+        Err(KafkaFailure::Other { doing, reason })
+    }
+
+    fn commit(&mut self) -> Result<(), KafkaFailure> {
+        if self.ends_at.is_none() {
             return Ok(());
         }
         let deadline = Instant::now() + TRANSACTION;
         loop {
             match self.producer.commit_transaction(TRANSACTION) {
                 Ok(()) => {
-                    self.is_open = false;
+                    self.ends_at = None;
+                    self.committed = self.acknowledged();
                     return Ok(());
                 }
                 Err(KafkaError::Transaction(error))
@@ -308,8 +331,10 @@ impl KafkaSink {
     }
 
     fn abort(&mut self) {
-        if std::mem::take(&mut self.is_open)
-            && let Err(error) = self.producer.abort_transaction(Duration::from_secs(10))
+        // One that was shut out has nothing left to abort.
+        if self.ends_at.take().is_some()
+            && self.check().is_ok()
+            && let Err(error) = self.producer.abort_transaction(FAREWELL)
         {
             let why = reason(&error);
             self.context().reporter.say(format!(
@@ -319,45 +344,35 @@ impl KafkaSink {
         }
     }
 
-    /// Whether records are written in transactions.
-    pub fn is_transactional(&self) -> bool {
-        self.is_transactional
+    /// The run has failed: tries for some seconds to deliver what has been
+    /// sent, which the client would throw away; a transaction is aborted.
+    pub fn give_up(&mut self) {
+        if self.ends_at.is_none() && self.check().is_ok() {
+            let _ = self.producer.flush(FAREWELL);
+        }
+        self.abort();
     }
 
-    /// Records acknowledged.
-    pub fn delivered(&self) -> u64 {
+    fn acknowledged(&self) -> (u64, u64) {
+        (self.delivered(), self.context().bytes.load(Ordering::Relaxed))
+    }
+
+    /// How many records, and bytes of payloads, are there to be read.
+    pub fn written(&self) -> (u64, u64) {
+        if self.interval.is_some() { self.committed } else { self.acknowledged() }
+    }
+
+    fn delivered(&self) -> u64 {
         self.context().delivered.load(Ordering::Relaxed)
     }
 
-    /// Records that were not delivered.
-    pub fn failed(&self) -> u64 {
+    fn failed(&self) -> u64 {
         self.context().failed.load(Ordering::Relaxed)
-    }
-
-    /// Records sent.
-    pub fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// Why the first of those that failed did.
-    pub fn first_failure(&self) -> Option<String> {
-        self.context().first().clone()
     }
 
     /// What people should hear of, since the last call.
     pub fn messages(&self) -> Vec<String> {
         self.context().reporter.messages()
-    }
-}
-
-impl Drop for KafkaSink {
-    /// What has not been flushed by now belongs to a run that failed: of its
-    /// own accord the client would throw it away.
-    fn drop(&mut self) {
-        if !self.is_open && self.check().is_ok() {
-            let _ = self.producer.flush(FAREWELL);
-        }
-        self.abort();
     }
 }
 

@@ -63,9 +63,9 @@ pub fn drive(
     options: &Options,
 ) -> Result<Outcome, StageError> {
     let mut driver = Driver {
-        operator,
+        operator: &mut *operator,
         input,
-        out,
+        out: &mut *out,
         reader: LineReader::new(options.framing.clone(), options.max_line),
         control: ControlLines::new(options),
         clock: ProcessingClock::default(),
@@ -76,6 +76,9 @@ pub fn drive(
         Err(error) if error.is_reader_gone() => Ok(Outcome::ReaderGone),
         outcome => outcome,
     };
+    if outcome.is_err() {
+        operator.on_failure(out);
+    }
     // However the run ended, what was put aside until then is kept.
     let kept = out.flush_side_files();
     outcome.and_then(|outcome| kept.map(|()| outcome))
@@ -230,7 +233,8 @@ impl Driver<'_> {
                 Event::ShowStats => self.input.show_stats(self.operator, self.out)?,
             }
             self.flush()?;
-            let timeout = self.timeout(release);
+            let attend = self.operator.attend(self.out)?;
+            let timeout = [self.timeout(release), attend].into_iter().flatten().min();
             event = self.input.wait(timeout).map_err(failed)?;
         }
     }

@@ -1,6 +1,7 @@
 //! What a stage does with its input.
 
 use std::io;
+use std::time::Duration;
 
 use super::{Output, Place, RestoreError, SnapshotReader, SnapshotWriter, Stats};
 use crate::line::{Control, Line};
@@ -11,7 +12,7 @@ use crate::time::Timestamp;
 /// The driver calls [`on_record`](Self::on_record) and
 /// [`on_control`](Self::on_control) in input order, then
 /// [`on_end`](Self::on_end) if the data have ended (and not only this run).
-/// After an error it calls nothing more.
+/// After an error it calls nothing more but [`on_failure`](Self::on_failure).
 ///
 /// An operator reads no clock, file or environment: processing time is handed
 /// in by [`on_clock`](Self::on_clock), and its output is a function of what it
@@ -89,6 +90,25 @@ pub trait Operator {
     fn wakes_at(&self) -> Option<Timestamp> {
         None
     }
+
+    /// Sees to what goes on beside the input, such as answers of a broker.
+    /// Returns how long the wait for input that follows may last; `None` for
+    /// as long as it takes.
+    ///
+    /// Called before each wait, whatever clock counts, and never changes what
+    /// the stage computes. An operator that gets more input than it has time
+    /// to wait for sees to it by itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `out` or what is seen to does.
+    fn attend(&mut self, _out: &mut Output) -> Result<Option<Duration>, StageError> {
+        Ok(None)
+    }
+
+    /// The run has failed, here or elsewhere; no other call follows. What was
+    /// taken in before is to be kept as far as it can be.
+    fn on_failure(&mut self, _out: &mut Output) {}
 
     /// Whether output depends on more than the record at hand.
     fn is_stateful(&self) -> bool;

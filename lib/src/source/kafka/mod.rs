@@ -134,10 +134,10 @@ impl Kafka {
         let wake = Arc::new(eventfd(0, flags).map_err(failed)?);
         let feed = Feed::new(sender.clone(), empty, Arc::clone(&wake), has_headers);
         let context = Context::new(selection, feed);
-        let doing = "cannot make a client of Kafka";
         let consumer: BaseConsumer<Context> = client
             .create_with_context(context)
-            .map_err(|error| KafkaFailure::other(doing, &error))?;
+            // Such as settings that exclude each other.
+            .map_err(|error| KafkaFailure::Setting(crate::kafka::reason(&error)))?;
         let mut kafka = Self {
             consumer: Arc::new(consumer),
             has_group: group.is_some(),
