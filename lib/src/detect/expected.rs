@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use super::alert::{self, Finding};
 use super::builtin::steady_queries;
+use super::row::Row;
 use super::rule::Rule;
 use super::series::{SeriesBounds, Usage};
 use super::silence::{Outage, Silence};
-use super::watch::{Row, Scratch};
+use super::watch::Scratch;
 use crate::line::{Projection, Value, json};
 use crate::row::RowReader;
 use crate::stream::{Output, RestoreError, SnapshotReader, SnapshotWriter, StageError};

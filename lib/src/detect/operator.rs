@@ -1,9 +1,11 @@
 //! The stage: rows in, alerts out.
 
 use super::annotate;
+use super::judge::Verdict;
+use super::row::Row;
 use super::rule::Rule;
 use super::series::{SeriesBounds, Usage};
-use super::watch::{Counts, Row, Scratch, Verdict, Watch};
+use super::watch::{Counts, Scratch, Watch};
 use crate::line::{Line, Projection};
 use crate::row::{Place, RowError, RowReader};
 use crate::stream::{
