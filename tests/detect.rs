@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
@@ -122,6 +123,39 @@ fn figures_tell_what_is_remembered() {
     assert!((500..10_000).contains(&bytes), "five short series take {bytes} bytes");
 }
 
+/// Rows of the queries from a stream of `produce-synthetic`.
+fn synthetic_rows(stream: &[&str], queries: &[&str]) -> String {
+    let logs = run(env!("CARGO_BIN_EXE_produce-synthetic"), stream, b"").success().stdout;
+    let queries = queries.iter().flat_map(|query| ["--query", query]);
+    run(WINDOW.path, queries, logs.as_bytes()).success().stdout
+}
+
+#[test]
+fn noise_gets_at_most_one_alert_in_1_000_rows_of_any_query_alone() {
+    let mut by_query: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for seed in ["41", "42", "43", "44"] {
+        let stream = ["logs", "--duration", "3h", "--rate", "20", "--seed", seed];
+        let disorder = ["--start", "2025-09-12T00:00:00Z", "--out-of-order", "30s"];
+        let queries = ["log-analysis", "latency", "user_burst"];
+        let rows = synthetic_rows(&[&stream[..], &disorder].concat(), &queries);
+        let mut alone: BTreeMap<&str, String> = BTreeMap::new();
+        for row in rows.lines() {
+            let query = row.split('"').nth(3).unwrap();
+            alone.entry(query).or_default().extend([row, "\n"]);
+        }
+        for (query, rows) in alone {
+            let alerts = detect(&[], &rows).success().stdout;
+            let (all, told) = by_query.entry(query.to_owned()).or_default();
+            *all += rows.lines().count() as u64;
+            *told += alerts.lines().count() as u64;
+        }
+    }
+    assert!(by_query["response_time"].0 > 5_000 && by_query["error_rate"].0 > 5_000);
+    for (query, (rows, alerts)) in by_query {
+        assert!(alerts * 1_000 <= rows, "{query}: {alerts} alerts in {rows} rows");
+    }
+}
+
 /// Whether an alert tells of an anomaly of the truth.
 fn finds(alert: &Value, anomaly: &Value) -> bool {
     let rule = match alert["alert"].as_str().unwrap() {
@@ -168,9 +202,7 @@ fn what_was_put_in_is_found_and_little_else() {
         "--truth",
         truth.to_str().unwrap(),
     ];
-    let logs = run(env!("CARGO_BIN_EXE_produce-synthetic"), arguments, b"").success().stdout;
-    let queries = ["--query", "log-analysis", "--query", "user_burst"];
-    let rows = run(WINDOW.path, queries, logs.as_bytes()).success().stdout;
+    let rows = synthetic_rows(&arguments, &["log-analysis", "user_burst"]);
     let alerts = parse(&detect(&[], &rows).success().stdout);
     let truth = parse(&fs::read_to_string(&truth).unwrap());
     let anomalies: Vec<&Value> = truth.iter().filter(|line| line["kind"] == "anomaly").collect();
