@@ -108,6 +108,58 @@ fn what_cannot_be_asked_for_is_told() {
 }
 
 #[test]
+fn what_is_asked_for_and_never_there_is_named_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("team.toml");
+    fs::write(
+        &file,
+        "[[rule]]\nname = \"x\"\nquery = \"eror_rate\"\nby = [\"host\"]\nspike = \"load\"\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let rows = concat!(
+        r#"{"query":"error_rate","at":"2025-09-12T00:00:00Z","service":"a","error_rate":1,"odd":1}"#,
+        "\n",
+        r#"{"query":"error_rate","at":"2025-09-12T00:01:00Z","service":"a","error_rate":2}"#,
+        "\n"
+    );
+    let surprise = ["--detector", "surprise", "--field"];
+    let field = |name| [&surprise[..], &[name]].concat();
+    let and = |arguments: Vec<&'static str>, more: &[&'static str]| [&arguments, more].concat();
+    for (arguments, told) in [
+        (field("error_rat"), "no row had a field error_rat; did you mean error_rate?\n"),
+        (field("latency"), "no row had a field latency\n"),
+        (
+            and(field("error_rate"), &["--by", "servce"]),
+            "no row had a field servce; did you mean service?\n",
+        ),
+        (
+            and(field("error_rate"), &["--time", "att"]),
+            "no row had a field att; did you mean at?\n",
+        ),
+        (
+            and(field("error_rate"), &["--allow", "sevice=a"]),
+            "no row had a field sevice; did you mean service?\n",
+        ),
+        (vec!["--when", "error_rate > 1 AND od > 2"], "no row had a field od\n"),
+        (vec!["--spike", "odd", "--by", "service"], ""),
+        (vec!["--rule", "error_rate_spike", "--time", "at"], ""),
+        (
+            vec!["--rule", "ddos"],
+            "no rule looks at any of the 2 rows; put window --query log-analysis before, or say \
+             what to watch: --detector surprise --field FIELD\n",
+        ),
+    ] {
+        let ran = detect(&arguments, rows).success();
+        let told = if told.is_empty() { String::new() } else { format!("detect: {told}") };
+        assert_eq!(ran.stderr, told, "{ran}");
+        assert_eq!(detect(&arguments, "").success().stderr, "", "of nothing nothing is told");
+    }
+    let ran = detect(&["--rules", file], rows).success();
+    assert_eq!(ran.stderr, "detect: no row is of the query eror_rate; did you mean error_rate?\n");
+}
+
+#[test]
 fn figures_tell_what_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stats.json");

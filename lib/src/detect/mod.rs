@@ -36,6 +36,9 @@
 //! Alerts in the input are no rows: they are passed on as they are. A line that
 //! cannot be read is rejected.
 //!
+//! A field or query that a rule of the user names and no row has is told at the
+//! end, with a similar one that rows do have; so it is if no rule found a row.
+//!
 //! # What is before a row
 //!
 //! A *series* is the rows of one query with the same keys. Where rows have
@@ -153,6 +156,7 @@ mod rule;
 mod rules_file;
 mod series;
 mod silence;
+mod unseen;
 mod watch;
 
 pub use allow::{Allow, AllowError, Allowed, Network};

@@ -5,6 +5,7 @@ use super::judge::Verdict;
 use super::row::Row;
 use super::rule::Rule;
 use super::series::{SeriesBounds, Usage};
+use super::unseen::Unseen;
 use super::watch::{Counts, Scratch, Watch};
 use crate::line::{Line, Projection};
 use crate::row::{Place, RowError, RowReader};
@@ -26,8 +27,12 @@ pub struct Detect {
     counts: Counts,
     /// The rules that look at the row.
     looking: Vec<usize>,
+    unseen: Unseen,
     scratch: Scratch,
 }
+
+/// The field with the time, unless somebody says otherwise.
+const TIME_FIELD: &str = "timestamp";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub struct DetectOptions {
 impl Default for DetectOptions {
     fn default() -> Self {
         Self {
-            time_field: "timestamp".to_owned(),
+            time_field: TIME_FIELD.to_owned(),
             emit: Emit::default(),
             bounds: SeriesBounds::default(),
         }
@@ -67,6 +72,8 @@ impl Detect {
     pub fn new(rules: Vec<Rule>, options: &DetectOptions) -> Self {
         let mut projection = Projection::default();
         let score = projection.add(annotate::KEY);
+        let time = Some(&*options.time_field).filter(|time| *time != TIME_FIELD);
+        let unseen = Unseen::new(&rules, time, &mut projection);
         let watches =
             rules.into_iter().map(|rule| Watch::new(rule, options.bounds, &mut projection));
         let watches = watches.collect();
@@ -81,6 +88,7 @@ impl Detect {
             now: Timestamp::EPOCH,
             counts: Counts::default(),
             looking: Vec::new(),
+            unseen,
             scratch: Scratch::default(),
         }
     }
@@ -103,6 +111,7 @@ impl Detect {
                 needs |= watch.needs_place();
             }
         }
+        self.unseen.row(&self.rows, line, &self.looking);
         if !wants {
             return Ok(None);
         }
@@ -160,6 +169,11 @@ impl Operator for Detect {
         out.finish_row()
     }
 
+    fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        self.unseen.messages().iter().for_each(|message| out.message(message));
+        Ok(())
+    }
+
     fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
         self.now = now;
         Ok(())
@@ -172,6 +186,7 @@ impl Operator for Detect {
     fn snapshot(&self, state: &mut SnapshotWriter) {
         state.bytes(self.fingerprint().as_bytes());
         self.watches.iter().for_each(|watch| watch.snapshot(state));
+        self.unseen.snapshot(state);
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
@@ -182,7 +197,8 @@ impl Operator for Detect {
                 "its rules are `{theirs}`, here they are `{ours}`"
             )));
         }
-        self.watches.iter_mut().try_for_each(|watch| watch.restore(state))
+        self.watches.iter_mut().try_for_each(|watch| watch.restore(state))?;
+        self.unseen.restore(state)
     }
 
     fn stats(&self, stats: &mut Stats) {
