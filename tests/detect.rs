@@ -74,15 +74,41 @@ fn a_mistake_in_a_file_is_underlined() {
 fn allow_lists_can_be_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("office");
-    fs::write(&file, "# our own\n\nip=192.0.2.0/24\nip=2001:db8::/32,198.51.100.7\n").unwrap();
+    fs::write(&file, "# our own\n\nip=192.0.2.0/24   # office\nip=2001:db8::/32,198.51.100.7\n")
+        .unwrap();
+    let values = folder.path().join("values.txt");
+    fs::write(&values, "192.0.2.0/24 # the office\n2001:db8::/32,198.51.100.7\t# a#b\n").unwrap();
     let input = ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::9", "198.51.100.7", "203.0.113.1"]
         .map(|address| format!("{{\"ip\":\"{address}\",\"n\":9}}\n"))
         .concat();
-    let arguments = ["--when", "n > 5", "--by", "ip", "--allow", file.to_str().unwrap()];
-    let ran = detect(&arguments, &input).success();
-    let alerts = parse(&ran.stdout);
-    assert_eq!(alerts.len(), 1, "{ran}");
-    assert_eq!(alerts[0]["ip"], "203.0.113.1");
+    let of_one_field = format!("ip=@{}", values.display());
+    for list in [file.to_str().unwrap(), &of_one_field] {
+        let arguments = ["--when", "n > 5", "--by", "ip", "--allow", list];
+        let ran = detect(&arguments, &input).success();
+        let alerts = parse(&ran.stdout);
+        assert_eq!(alerts.len(), 1, "{ran}");
+        assert_eq!(alerts[0]["ip"], "203.0.113.1");
+    }
+}
+
+#[test]
+fn an_allow_list_that_would_allow_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("office.txt");
+    let path = file.to_str().unwrap();
+    for (text, list, message) in [
+        ("ip=192.0.2.0/24 # office\nprobes\n", path.to_owned(), ":2: \"probes\": write it like"),
+        ("\nip=192.0.2.7 office\n", path.to_owned(), ":2: \"192.0.2.7 office\": behind an address"),
+        ("192.0.2.0/24\n192.0.2/24\n", format!("ip=@{path}"), ":2: \"192.0.2/24\" is no network"),
+        ("ip=192.0.2.0/24\n", format!("ip=@{path}"), ":1: \"ip=192.0.2.0/24\": this is a list of"),
+        ("192.0.2.0/24\n", format!("ip={path}"), " is a file; write ip=@"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let ran = detect(&["--when", "n > 5", "--allow", &list], "").exited(2);
+        assert!(ran.stderr.contains(message) && ran.stderr.contains(path), "{message}\n{ran}");
+    }
+    let ran = detect(&["--when", "n > 5", "--allow", "ip=@nosuch"], "").exited(1);
+    assert!(ran.stderr.contains("cannot read the values of ip from nosuch"), "{ran}");
 }
 
 #[test]

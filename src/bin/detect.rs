@@ -128,9 +128,10 @@ struct Args {
     #[arg(long, value_name = "DURATION", value_parser = parse_length)]
     cooldown: Option<TimeDelta>,
 
-    /// Never alert rows with one of these values, addresses or networks in a field; or a file with
-    /// such a list on each line. May be given again
-    #[arg(long, value_name = "FIELD=VALUE,…|FILE")]
+    /// Never alert rows with one of these values, addresses or networks in a field; FIELD=@FILE
+    /// takes the values from a file, FILE has such a list on each line (comments behind " #"). May
+    /// be given again
+    #[arg(long, value_name = "FIELD=VALUE,…|FIELD=@FILE|FILE")]
     allow: Vec<String>,
 
     /// Forget a series that had no row for up to twice this long in event time
@@ -234,21 +235,24 @@ impl Args {
     fn allow_lists(&self) -> anyhow::Result<Vec<Allow>> {
         let mut lists = Vec::new();
         for text in &self.allow {
-            if is_list(text) {
-                let list =
-                    Allow::parse(text).map_err(|error| usage(&format!("--allow {error}")))?;
-                lists.push(list);
-                continue;
-            }
-            let file = fs::read_to_string(text)
-                .with_context(|| format!("cannot read {text} (or write FIELD=VALUE)"))?;
-            for (number, line) in (1..).zip(file.lines().map(str::trim)) {
-                if line.is_empty() || line.starts_with('#') {
-                    continue;
+            match AllowArg::of(text) {
+                AllowArg::List => {
+                    check_values(text)?;
+                    let list = Allow::parse(text);
+                    lists.push(list.map_err(|error| usage(&format!("--allow {error}")))?);
                 }
-                let list =
-                    Allow::parse(line).map_err(|error| usage(&format!("{text}:{number}: {error}")));
-                lists.push(list?);
+                AllowArg::Values(field, path) => {
+                    let values = fs::read_to_string(path).with_context(|| {
+                        format!("cannot read the values of {field} from {path}")
+                    })?;
+                    let list = Allow::read_values(field, &values, path);
+                    lists.push(list.map_err(|error| usage(&error))?);
+                }
+                AllowArg::File => {
+                    let file = fs::read_to_string(text)
+                        .with_context(|| format!("cannot read {text} (or write FIELD=VALUE)"))?;
+                    lists.extend(Allow::read(&file, text).map_err(|error| usage(&error))?);
+                }
             }
         }
         Ok(lists)
@@ -257,7 +261,12 @@ impl Args {
     /// The files that it reads beside its input.
     fn files_beside(&self) -> impl Iterator<Item = PathBuf> {
         let rules = self.rules.iter().filter(|set| !is_built_in(set)).cloned();
-        rules.chain(self.allow.iter().filter(|text| !is_list(text)).map(PathBuf::from))
+        let lists = self.allow.iter().filter_map(|text| match AllowArg::of(text) {
+            AllowArg::List => None,
+            AllowArg::Values(_, path) => Some(PathBuf::from(path)),
+            AllowArg::File => Some(PathBuf::from(text)),
+        });
+        rules.chain(lists)
     }
 
     fn options(&self) -> DetectOptions {
@@ -278,9 +287,39 @@ fn is_built_in(set: &Path) -> bool {
     set == Path::new("reference")
 }
 
-/// Whether --allow gives a list and no file.
-fn is_list(text: &str) -> bool {
-    text.contains('=')
+/// What --allow gives.
+enum AllowArg<'a> {
+    /// FIELD=VALUE,…
+    List,
+    /// FIELD=@FILE
+    Values(&'a str, &'a str),
+    /// FILE
+    File,
+}
+
+impl<'a> AllowArg<'a> {
+    fn of(text: &'a str) -> Self {
+        match text.split_once('=') {
+            None => Self::File,
+            Some((field, values)) => values
+                .trim_start()
+                .strip_prefix('@')
+                .map_or(Self::List, |path| Self::Values(field.trim(), path)),
+        }
+    }
+}
+
+/// Refuses the name of a file where a value is expected, which would silently
+/// allow nothing.
+fn check_values(text: &str) -> Result<(), UsageError> {
+    let Some((field, values)) = text.split_once('=') else { return Ok(()) };
+    let is_file = |value: &&str| value.contains(['.', '/']) && Path::new(value).is_file();
+    match values.split(',').map(str::trim).find(is_file) {
+        None => Ok(()),
+        Some(file) => Err(usage(&format!(
+            "--allow {text:?}: {file} is a file; write {field}=@{file} for the values in it"
+        ))),
+    }
 }
 
 fn usage(error: &dyn fmt::Display) -> UsageError {

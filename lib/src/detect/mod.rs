@@ -139,6 +139,7 @@
 mod account;
 mod alert;
 mod allow;
+mod allow_file;
 mod annotate;
 mod builtin;
 mod compare;
@@ -160,6 +161,7 @@ mod unseen;
 mod watch;
 
 pub use allow::{Allow, AllowError, Allowed, Network};
+pub use allow_file::AllowFileError;
 pub use builtin::{BARE, BUILTIN, REFERENCE, UnknownRule, builtin_rules, select_rules};
 pub use condition::Condition;
 pub use operator::{Detect, DetectOptions, Emit};
