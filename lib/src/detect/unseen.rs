@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::builtin::BUILTIN;
-use super::rule::Rule;
+use super::rule::{Rule, Test};
 use crate::line::Projection;
 use crate::query::{builtin_names, nearest};
 use crate::row::RowReader;
@@ -50,18 +50,11 @@ impl Unseen {
             names: BTreeSet::new(),
             queries_seen: BTreeSet::new(),
         };
-        let is_own = |rule: &Rule| rule.query.is_none() || !BUILTIN.contains(&&*rule.name);
-        for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| is_own(rule)) {
+        for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| !is_built_in(rule)) {
             unseen.queries.extend(rule.query.iter().map(|query| (number, query.clone())));
             let read = rule.keys.iter().map(String::as_str).chain(rule.test.fields());
-            for name in read {
+            for name in read.chain(rule.allow.iter().map(|allow| &*allow.field)) {
                 unseen.add(name, number, false, projection);
-            }
-            // A built-in rule may well be given a list about fields of some queries.
-            if !BUILTIN.contains(&&*rule.name) {
-                for allow in &rule.allow {
-                    unseen.add(&allow.field, number, false, projection);
-                }
             }
         }
         if let Some(time) = time {
@@ -146,6 +139,14 @@ impl Unseen {
         self.queries.retain(|(rule, _)| rules.contains(&(*rule as u64)));
         Ok(())
     }
+}
+
+/// Whether the rule is one of those with names: flags lend the same names, but
+/// to rules about rows of any query.
+fn is_built_in(rule: &Rule) -> bool {
+    let is_of_queries =
+        rule.query.is_some() || rule.keys.is_empty() && matches!(rule.test, Test::Silence { .. });
+    BUILTIN.contains(&&*rule.name) && is_of_queries
 }
 
 /// Which of the names `name` may be a slip of, in words.
