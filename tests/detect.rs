@@ -47,6 +47,48 @@ fn scores_are_those_of_the_prototype_one_for_each_line() {
     }
 }
 
+/// Rows of the queries minute by minute, each with these services, letters.
+fn minutes(queries: &[&str], minutes: &[&str]) -> String {
+    let mut rows = String::new();
+    for (minute, services) in minutes.iter().enumerate() {
+        let at = |minute: usize| format!("2025-09-12T00:{minute:02}:00Z");
+        let window = serde_json::json!({"start": at(minute), "end": at(minute + 1)});
+        for query in queries {
+            for service in services.chars() {
+                let row = serde_json::json!(
+                    {"query": query, "window": window, "service": service.to_string()});
+                rows += &format!("{row}\n");
+            }
+        }
+    }
+    rows
+}
+
+/// Query, service and minute of alerts of silence.
+fn silences(ran: &Ran) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of = |alert: &Value| {
+        assert_eq!((&alert["alert"], &alert["severity"]), (&"silence".into(), &"critical".into()));
+        let minute = text(&alert["window"]["start"])[14..16].to_owned();
+        (text(&alert["query"]), text(&alert["service"]), minute)
+    };
+    parse(&ran.stdout).iter().map(of).collect()
+}
+
+#[test]
+fn a_service_that_is_gone_is_told_once_for_all_queries() {
+    let queries = ["response_time", "error_rate", "sla", "service_popularity"];
+    // a is gone in minutes 3 to 5 and from 9 on, b from 10 on.
+    let rows = minutes(
+        &queries,
+        &["abc", "abc", "abc", "bc", "bc", "bc", "abc", "abc", "abc", "bc", "c", "c", "c"],
+    );
+    let told = silences(&detect(&["--rule", "silence"], &rows).success());
+    let expected = [("a", "03"), ("a", "09"), ("b", "10")]
+        .map(|(service, minute)| ("response_time".into(), service.into(), minute.into()));
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn rules_of_a_file_run_beside_those_with_names() {
     let folder = tempfile::tempdir().unwrap();

@@ -68,7 +68,10 @@
 //! - *Silence.* When a row of a query brings its first row of a later window, the
 //!   windows before are over. A series of it with a row in each of the three
 //!   windows before the first one that it lacks is told, once; it has to have
-//!   three rows in a row again before it can be told again. That is found out by
+//!   three rows in a row again before it can be told again. What rows of several
+//!   queries lack, by the same keys, is told once too, of the query that shows it
+//!   first: until one of them has a row again, in a window that lies behind the
+//!   beginning of the outage, the others tell nothing new. That is found out by
 //!   the next row of the query and not by a clock, so an outage of all series is
 //!   told when it is over. Windows are as far apart as the greatest common
 //!   divisor of the distances seen says, so sliding windows and queries that are
@@ -130,7 +133,7 @@
 //! | `surprise` | 1,300 after 20 values, 4,200 after 100, 8,300 at 250; from then on 5,200 |
 //! | `novelty` | at 250 values 6,600; from then on 4,600 |
 //! | `ewma` | at 250 values 2,400; from then on 400 |
-//! | silence | 200, and its keys as JSON |
+//! | silence | 200, and its keys as JSON; 100 for each key that was ever told |
 //!
 //! A state grows with what it has seen. [`SeriesBounds`] limits the number of
 //! series, and says when those that sleep are forgotten: by event time, so that
@@ -157,6 +160,7 @@ mod rule;
 mod rules_file;
 mod series;
 mod silence;
+mod told;
 mod unseen;
 mod watch;
 
