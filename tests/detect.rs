@@ -47,6 +47,22 @@ fn scores_are_those_of_the_prototype_one_for_each_line() {
     }
 }
 
+#[test]
+fn every_record_that_is_not_rejected_has_a_line_with_its_score() {
+    let folder = tempfile::tempdir().unwrap();
+    let rejects = folder.path().join("rejects");
+    let row = r#"{"timestamp":1,"n":9}"#;
+    let alert = r#"{"alert":"ddos","severity":"critical","n":9}"#;
+    let input = format!("{row}\n\n{{broken\n{alert}\n[]\n  \n{{}}\n");
+    let arguments = ["--when", "n > 5", "--annotate", "--rejects", rejects.to_str().unwrap()];
+    let ran = detect(&arguments, &input).success();
+    let scored = r#"{"timestamp":1,"n":9,"anomaly_score":1.0}"#;
+    assert_eq!(ran.stdout, format!("{scored}\n{alert}\n{{\"anomaly_score\":0.0}}\n"));
+    let rejected = parse(&fs::read_to_string(&rejects).unwrap());
+    let raw: Vec<&Value> = rejected.iter().map(|line| &line["raw"]).collect();
+    assert_eq!(raw, ["{broken", "[]"]);
+}
+
 /// Rows of the queries minute by minute, each with these services, letters.
 fn minutes(queries: &[&str], minutes: &[&str]) -> String {
     let mut rows = String::new();
@@ -163,6 +179,7 @@ fn what_cannot_be_asked_for_is_told() {
         (&["--by", "x"], "--by belongs to --when"),
         (&["--threshold", "3"], "--threshold belongs to"),
         (&["--annotate", "--pass-through"], "cannot be used with"),
+        (&["--annotate", "--cooldown", "10m"], "cannot be used with"),
         (&["--allow", "ip=192.0.2.7/24"], "the network with this address is 192.0.2.0/24"),
         (&["--cooldown", "0s"], "it must be longer than 0s"),
         (&["--min-gap", "2", "--detector", "novelty", "--field", "x"], "a share from 0 to 1"),

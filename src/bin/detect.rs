@@ -125,7 +125,7 @@ struct Args {
     min_gap: Option<f64>,
 
     /// No second alert of a rule and series within this in event time
-    #[arg(long, value_name = "DURATION", value_parser = parse_length)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_length, conflicts_with = "annotate")]
     cooldown: Option<TimeDelta>,
 
     /// Never alert rows with one of these values, addresses or networks in a field; FIELD=@FILE
@@ -151,7 +151,9 @@ struct Args {
     pass_through: bool,
 
     /// Pass every row on with anomaly_score, from 0 to 1, in place of alerts: a detector's score;
-    /// of other rules 1 for an alert
+    /// of other rules 1 for an alert, and nothing of silence. A line for each record; none for
+    /// blank lines and for rejected ones, which --rejects keeps. A cooldown, of alerts, has no
+    /// say: here it is refused, and in a file of rules passed over
     #[arg(long, conflicts_with = "pass_through")]
     annotate: bool,
 

@@ -122,7 +122,9 @@
 //! [0, 1] as its last member, or in place of all members of that name. It is the
 //! greatest of what its rules say: a detector's score, and of all others 1 for
 //! an alert and 0 for none; a cooldown does not matter, an allow-list does but
-//! for detectors. A silence is no property of a row and does not count.
+//! for detectors. A silence is no property of a row and does not count. Alerts in
+//! the input are passed on as they are; blank lines and lines that are rejected
+//! give none. So there is a line for each record that was not rejected, in order.
 //!
 //! # Memory
 //!
