@@ -106,6 +106,20 @@ fn a_service_that_is_gone_is_told_once_for_all_queries() {
 }
 
 #[test]
+fn how_many_rows_make_one_expected_can_be_said() {
+    let rows = minutes(&["mine", "error_rate"], &["ab", "ab", "b", "b", "ab", "b", "b"]);
+    for (arguments, expected) in [
+        (&["--silence", "2"][..], &[("error_rate", "02")][..]),
+        (&["--silence", "3"], &[]),
+        (&["--silence", "1", "--by", "service"], &[("mine", "02"), ("mine", "05")]),
+    ] {
+        let told = silences(&detect(arguments, &rows).success());
+        let told: Vec<_> = told.iter().map(|(query, _, minute)| (&**query, &**minute)).collect();
+        assert_eq!(told, expected, "{arguments:?}");
+    }
+}
+
+#[test]
 fn rules_of_a_file_run_beside_those_with_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("team.toml");
@@ -180,6 +194,7 @@ fn what_cannot_be_asked_for_is_told() {
         (&["--threshold", "3"], "--threshold belongs to"),
         (&["--annotate", "--pass-through"], "cannot be used with"),
         (&["--annotate", "--cooldown", "10m"], "cannot be used with"),
+        (&["--silence", "0"], "1..=1000000"),
         (&["--allow", "ip=192.0.2.7/24"], "the network with this address is 192.0.2.0/24"),
         (&["--cooldown", "0s"], "it must be longer than 0s"),
         (&["--min-gap", "2", "--detector", "novelty", "--field", "x"], "a share from 0 to 1"),

@@ -47,6 +47,7 @@ Examples:
   parse access.log | window --query error_rate --query ddos | detect
   window --query log-analysis < app.json | detect --rules reference --pass-through | export-prom
   … | detect --by service --when 'p99_response_time > 2 AND request_count >= 20' --cooldown 10m
+  … | detect --silence 10 --by host       # hosts that were there for 10 windows and are gone
   … | detect --rules team.toml --allow ip_address=192.0.2.0/24,2001:db8::/32
   detect --detector surprise --field temperature --by sensor --time at < sensors.json
   detect --detector surprise --field value --annotate < series.json    # scores, not alerts
@@ -87,6 +88,11 @@ struct Args {
     /// Alert where a field is more than --change above the row before
     #[arg(long, value_name = "FIELD")]
     spike: Vec<String>,
+
+    /// Alert where a series with a row in each of its last N windows has none in the next; without
+    /// --by, as the rule silence does
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    silence: Option<u32>,
 
     /// Alert where a detector finds --field unusual: surprise, novelty, zscore or ewma
     #[arg(long, value_name = "NAME", requires = "field")]
@@ -208,13 +214,16 @@ impl Args {
         let limit = threshold.unwrap_or(2.0);
         rules.extend(zscore.iter().map(|field| Rule::zscore(field, by, history, limit)));
         rules.extend(spike.iter().map(|field| Rule::spike(field, by, self.change)));
+        rules.extend(self.silence.map(|windows| Rule::silence(windows, by)));
         if let Some(kind) = self.detector {
             let settings = self.settings();
             let detector = |field: &String| Rule::detector(kind, field, by, settings, *threshold);
             rules.extend(field.iter().map(detector));
         }
         if rules.is_empty() && !by.is_empty() {
-            return Err(usage(&"--by belongs to --when, --zscore, --spike or --detector"));
+            return Err(usage(
+                &"--by belongs to --when, --zscore, --spike, --silence or --detector",
+            ));
         }
         match (threshold, self.detector, zscore.is_empty()) {
             (Some(_), None, true) => Err(usage(&"--threshold belongs to --zscore or --detector")),

@@ -99,7 +99,7 @@ pub fn builtin_rules() -> [Rule; 8] {
         rule("user_burst", Severity::Warning, "user_burst", "user_id", when("event_count > 50")),
         rule("late_data", Severity::Info, "late_alert", "user_id", when("late_event_count > 5")),
         Rule { query: Some("response_time".into()), ..surprise },
-        Rule { severity: Severity::Critical, ..Rule::new("silence", Test::Silence { windows: 3 }) },
+        Rule::silence(3, &[]),
     ]
 }
 
