@@ -73,7 +73,7 @@ fn minutes(queries: &[&str], minutes: &[&str]) -> String {
             for service in services.chars() {
                 let row = serde_json::json!(
                     {"query": query, "window": window, "service": service.to_string()});
-                rows += &format!("{row}\n");
+                rows.extend([row.to_string().as_str(), "\n"]);
             }
         }
     }

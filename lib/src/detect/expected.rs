@@ -47,7 +47,9 @@ impl Expected {
         let mut kind = |query, keys: Vec<String>| {
             let slot = |key: String| (key.clone(), projection.add(&key));
             let mut names = Vec::new();
-            keys.iter().for_each(|key| Value::Str(key.as_bytes()).write_key(&mut names));
+            for key in &keys {
+                Value::Str(key.as_bytes()).write_key(&mut names);
+            }
             Kind { query, keys: keys.into_iter().map(slot).collect(), names }
         };
         let kinds = if rule.query.is_none() && rule.keys.is_empty() {

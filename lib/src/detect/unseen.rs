@@ -102,9 +102,9 @@ impl Unseen {
         }
         let mut messages = Vec::new();
         for (_, query) in &self.queries {
-            let known = builtin_names().map(|name| &name[..]);
-            let seen = self.queries_seen.iter().map(String::as_str).chain(known);
-            messages.push(format!("no row is of the query {query}{}", hint(query, seen)));
+            let mut known: Vec<&str> = builtin_names().collect();
+            known.extend(self.queries_seen.iter().map(String::as_str));
+            messages.push(format!("no row is of the query {query}{}", hint(query, known)));
         }
         // Where there is no row of a rule's query, its fields are not missing.
         let is_missing =
