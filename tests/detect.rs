@@ -244,6 +244,7 @@ fn what_is_asked_for_and_never_there_is_named_at_the_end() {
         (vec!["--when", "error_rate > 1 AND od > 2"], "no row had a field od\n"),
         (vec!["--spike", "odd", "--by", "service"], ""),
         (vec!["--rule", "error_rate_spike", "--time", "at"], ""),
+        (vec!["--rule", "ddos", "--pass-through"], ""),
         (
             vec!["--rule", "ddos"],
             "no rule looks at any of the 2 rows; put window --query log-analysis before, or say \

@@ -37,7 +37,8 @@
 //! cannot be read is rejected.
 //!
 //! A field or query that a rule of the user names and no row has is told at the
-//! end, with a similar one that rows do have; so it is if no rule found a row.
+//! end, with a similar one that rows do have; so it is if no rule found a row, but
+//! for where rows are passed on.
 //!
 //! # What is before a row
 //!

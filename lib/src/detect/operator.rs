@@ -170,7 +170,8 @@ impl Operator for Detect {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-        self.unseen.messages().iter().for_each(|message| out.message(message));
+        let passes_rows = self.emit == Emit::RowsAndAlerts;
+        self.unseen.messages(passes_rows).iter().for_each(|message| out.message(message));
         Ok(())
     }
 

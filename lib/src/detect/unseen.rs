@@ -95,8 +95,9 @@ impl Unseen {
         self.names.extend(row.into_iter().map(|(name, _)| name));
     }
 
-    /// What to tell at the end of the data, a message each.
-    pub(super) fn messages(&self) -> Vec<String> {
+    /// What to tell at the end of the data, a message each. Where `passes_rows`,
+    /// rows that no rule looks at are of use all the same.
+    pub(super) fn messages(&self, passes_rows: bool) -> Vec<String> {
         if self.rows == 0 {
             return Vec::new();
         }
@@ -113,7 +114,7 @@ impl Unseen {
             let seen = self.names.iter().map(String::as_str);
             messages.push(format!("no row had a field {name}{}", hint(name, seen)));
         }
-        if messages.is_empty() && !self.is_looked_at {
+        if messages.is_empty() && !self.is_looked_at && !passes_rows {
             messages.push(format!(
                 "no rule looks at any of the {} rows; put window --query log-analysis before, or \
                  say what to watch: --detector surprise --field FIELD",
