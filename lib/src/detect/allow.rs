@@ -53,6 +53,18 @@ pub enum AllowError {
         /// What was meant, perhaps.
         network: Network,
     },
+    /// A network's address is none.
+    #[error("{0:?} is no network; write it like 192.0.2.0/24 or 2001:db8::/32")]
+    Network(String),
+    /// There is more behind an address.
+    #[error("{0:?}: behind an address comes nothing but a comma, or # behind a blank in a file")]
+    Behind(String),
+    /// There is nothing between two commas.
+    #[error("a value is missing before or behind a comma")]
+    Empty,
+    /// A field is named where there are values alone.
+    #[error("{0:?}: this is a list of values alone; leave the field out, or give --allow FILE")]
+    Named(String),
     /// There is no `=`.
     #[error("{0:?}: write it like ip_address=192.0.2.0/24,2001:db8::/32")]
     Shape(String),
@@ -92,10 +104,24 @@ impl Allowed {
     ///
     /// Fails on what begins like a network but is none.
     pub fn parse(text: &str) -> Result<Self, AllowError> {
+        if text.is_empty() {
+            return Err(AllowError::Empty);
+        }
+        let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let first = first.split_once('/').map_or(first, |(address, _)| address);
+        if !rest.is_empty() && first.parse::<IpAddr>().is_ok() {
+            return Err(AllowError::Behind(text.to_owned()));
+        }
         let (address, prefix) =
             text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let Ok(address) = address.parse::<IpAddr>() else {
-            return Ok(Self::Value(text.to_owned()));
+            let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+            let is_meant = prefix.is_some_and(is_number) && address.split('.').all(is_number);
+            return if is_meant && address.split('.').count() > 2 {
+                Err(AllowError::Network(text.to_owned()))
+            } else {
+                Ok(Self::Value(text.to_owned()))
+            };
         };
         let most = length(address);
         let prefix = match prefix {
@@ -203,6 +229,9 @@ mod tests {
             ("user=root,7", "7", true),
             ("user=root", "Root", false),
             ("url=/health/live", "/health/live", true),
+            ("date=11/26", "11/26", true),
+            ("rate=1.5/2", "1.5/2", true),
+            ("name=web 1", "web 1", true),
         ] {
             let allow = Allow::parse(list).unwrap();
             assert_eq!(allow.holds(&Value::Str(address.as_bytes())), holds, "{address} in {list}");
@@ -218,6 +247,10 @@ mod tests {
             ("ip=192.0.2.0/33", "\"192.0.2.0/33\": the prefix of a network is 0 to 32 bits"),
             ("ip=192.0.2.0/+8", "\"192.0.2.0/+8\": the prefix of a network is 0 to 32 bits"),
             ("ip=2001:db8::/x", "\"2001:db8::/x\": the prefix of a network is 0 to 128 bits"),
+            ("ip=192.0.2/24", "\"192.0.2/24\" is no network; write it like 192.0.2.0/24"),
+            ("ip=192.0.2.300/24", "\"192.0.2.300/24\" is no network"),
+            ("ip=192.0.2.7 office", "\"192.0.2.7 office\": behind an address comes nothing"),
+            ("ip=2001:db8::/32 # x", "\"2001:db8::/32 # x\": behind an address comes nothing"),
             ("192.0.2.0/24", "\"192.0.2.0/24\": write it like ip_address=192.0.2.0/24"),
             ("ip=", "\"ip=\": write it like"),
             ("ip=a,,b", "\"ip=a,,b\": write it like"),

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use super::alert::{self, Finding};
 use super::builtin::steady_queries;
+use super::row::Row;
 use super::rule::Rule;
 use super::series::{SeriesBounds, Usage};
 use super::silence::{Outage, Silence};
-use super::watch::{Row, Scratch};
+use super::told::Told;
+use super::watch::Scratch;
 use crate::line::{Projection, Value, json};
 use crate::row::RowReader;
 use crate::stream::{Output, RestoreError, SnapshotReader, SnapshotWriter, StageError};
@@ -20,6 +22,9 @@ pub(super) struct Expected {
     kinds: Vec<Kind>,
     /// The kind of the row at hand.
     kind: usize,
+    told: Told,
+    /// Names and values of keys; used again.
+    thing: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -28,6 +33,8 @@ struct Kind {
     query: Option<&'static str>,
     /// Names and slots of the keys.
     keys: Vec<(String, usize)>,
+    /// The names again, as the beginning of what tells one thing from another.
+    names: Vec<u8>,
 }
 
 impl Expected {
@@ -39,14 +46,19 @@ impl Expected {
     ) -> Self {
         let mut kind = |query, keys: Vec<String>| {
             let slot = |key: String| (key.clone(), projection.add(&key));
-            Kind { query, keys: keys.into_iter().map(slot).collect() }
+            let mut names = Vec::new();
+            for key in &keys {
+                Value::Str(key.as_bytes()).write_key(&mut names);
+            }
+            Kind { query, keys: keys.into_iter().map(slot).collect(), names }
         };
         let kinds = if rule.query.is_none() && rule.keys.is_empty() {
             steady_queries().map(|(name, keys)| kind(Some(name), keys)).collect()
         } else {
             vec![kind(None, rule.keys.clone())]
         };
-        Self { silence: Silence::new(windows, bounds), kinds, kind: 0 }
+        let silence = Silence::new(windows, bounds);
+        Self { silence, kinds, kind: 0, told: Told::new(bounds), thing: Vec::new() }
     }
 
     /// Whether a row is expected; `None` if its rule has to say.
@@ -63,7 +75,8 @@ impl Expected {
         Some(found.is_some())
     }
 
-    /// Takes in a row that was looked at last.
+    /// Takes in a row that was looked at last. Outages that it brings to light,
+    /// and that no row of another query did, are added to `outages`.
     pub(super) fn row(&mut self, row: &Row<'_>, scratch: &mut Scratch, outages: &mut Vec<Outage>) {
         let (Some(window), Some(kind)) = (row.window(), self.kinds.get(self.kind)) else { return };
         let Scratch { key, text, .. } = scratch;
@@ -74,18 +87,36 @@ impl Expected {
             Value::read(row.reader.field(*slot), row.line, text).write_key(key);
         }
         self.silence.row(&key[..query], key, window, || kind.members(row), outages);
+        let Self { told, thing, .. } = self;
+        let name_thing = |thing: &mut Vec<u8>, key: &[u8]| {
+            thing.clone_from(&kind.names);
+            thing.extend_from_slice(&key[query..]);
+        };
+        // All of them are of the row's query.
+        outages.retain(|outage| {
+            name_thing(thing, &outage.key);
+            told.is_news(thing, outage.window)
+        });
+        if !told.is_empty() {
+            name_thing(thing, key);
+            told.row(thing, window);
+        }
     }
 
     pub(super) fn usage(&self) -> Usage {
-        self.silence.usage()
+        let mut usage = self.silence.usage();
+        usage.bytes += self.told.usage().bytes;
+        usage
     }
 
     pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
         self.silence.snapshot(state);
+        self.told.snapshot(state);
     }
 
     pub(super) fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.silence.restore(state)
+        self.silence.restore(state)?;
+        self.told.restore(state)
     }
 }
 

@@ -1,142 +1,193 @@
-//! The tests of rules that look at the rows before, as functions of numbers.
-//!
-//! Each says whether there is an alert, and only then writes a [`Finding`].
+//! What a rule remembers of the rows before, and its verdict on the next one.
 
-use std::fmt::Write as _;
+use super::alert::Finding;
+use super::compare;
+use super::condition::Evaluator;
+use super::detected::Detected;
+use super::expected::Expected;
+use super::history::History;
+use super::row::Row;
+use super::rule::{Rule, Test};
+use super::series::{SeriesBounds, SeriesTable, Usage};
+use crate::line::Projection;
+use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
-use super::alert::{Finding, Short};
-use super::detector::Score;
-use super::history::{History, Moments};
-use crate::line::json;
-
-/// Tests the z-score of `value` among the rows before.
-pub(super) fn deviation(
-    field: &str,
-    value: f64,
-    history: &History,
-    threshold: f64,
-    finding: &mut Finding,
-) -> bool {
-    let moments = Moments::of(history.before().flatten());
-    let Some(z) = moments.z_score(value).filter(|z| z.abs() > threshold) else { return false };
-    let side = if z > 0.0 { "above" } else { "below" };
-    begin(field, Some(moments.mean), z, finding);
-    finding.count = Some(moments.count as u64);
-    let _ = write!(
-        finding.reason,
-        "{field} {} is {} deviations {side} the mean {} of the {} rows before (deviation {}), \
-         limit {}",
-        Short(value),
-        Short(z.abs()),
-        Short(moments.mean),
-        moments.count,
-        Short(moments.deviation.unwrap_or_default()),
-        Short(threshold),
-    );
-    true
+/// What a rule says of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// No alert; the score in [0, 1].
+    Usual(f64),
+    /// The row is older than the newest one of its series.
+    TooOld,
+    /// An alert, which the [`Finding`] tells of; the score in [0, 1].
+    Alert(f64),
 }
 
-/// Tests how far `value` has risen above the row before.
-pub(super) fn rise(
-    field: &str,
-    value: f64,
-    history: &History,
-    change: f64,
-    finding: &mut Finding,
-) -> bool {
-    let Some(before) = history.before().next_back().flatten() else { return false };
-    let score = value - before;
-    if score <= change {
-        return false;
-    }
-    begin(field, Some(before), score, finding);
-    let _ = write!(
-        finding.reason,
-        "{field} {} is {} points above the window before ({}), limit {}",
-        Short(value),
-        Short(score),
-        Short(before),
-        Short(change),
-    );
-    true
+/// A [`Test`] at work: where the scanner puts what it reads, and its series.
+#[derive(Debug)]
+pub(super) enum Judge {
+    History { slot: usize, series: SeriesTable<History> },
+    When(Evaluator),
+    Detector { slot: usize, series: SeriesTable<Detected> },
+    Silence(Expected),
 }
 
-/// Writes down what a detector says of `value`.
-pub(super) fn detector(
-    field: &str,
-    value: f64,
-    score: &Score,
-    threshold: f64,
-    finding: &mut Finding,
-) {
-    begin(field, score.expected(), score.level, finding);
-    finding.count = Some(score.count.saturating_sub(1));
-    let _ = write!(
-        finding.reason,
-        "{field} {} is {}, limit {}",
-        Short(value),
-        score.evidence,
-        Short(threshold)
-    );
-}
-
-fn begin(field: &str, expected: Option<f64>, score: f64, finding: &mut Finding) {
-    finding.clear();
-    finding.field.push_str(field);
-    if let Some(expected) = expected {
-        json::write_double(expected, &mut finding.expected);
-    }
-    finding.score = Some(score);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A history with a newest row of no value.
-    fn after(values: &[Option<f64>]) -> History {
-        let mut history = History::default();
-        for value in values {
-            history.advance(None, 10);
-            history.set(*value);
-        }
-        history.advance(None, 10);
-        history
-    }
-
-    #[test]
-    fn z_scores_alert_on_both_sides_of_a_deviating_past() {
-        let (one, two, three) = (Some(1.0), Some(2.0), Some(3.0));
-        for (before, value, score) in [
-            (&[][..], 9.0, None),
-            (&[one][..], 9.0, None),
-            (&[one, None][..], 9.0, None),
-            (&[one, one, one][..], 9.0, None),
-            (&[one, two, three][..], 4.0, None),
-            (&[one, two, three][..], 4.5, Some(2.5)),
-            (&[one, None, two, three][..], 4.5, Some(2.5)),
-            (&[one, two, three][..], -1.0, Some(-3.0)),
-        ] {
-            let mut finding = Finding::default();
-            let is_alert = deviation("x", value, &after(before), 2.0, &mut finding);
-            assert_eq!(finding.score, score, "{value} after {before:?}");
-            assert_eq!(is_alert, score.is_some());
+impl Judge {
+    /// Adds the fields that the rule's test reads to `projection`.
+    pub(super) fn new(rule: &Rule, bounds: SeriesBounds, projection: &mut Projection) -> Self {
+        match &rule.test {
+            Test::Deviation { field, .. } | Test::Rise { field, .. } => {
+                Self::History { slot: projection.add(field), series: SeriesTable::new(bounds) }
+            }
+            Test::Detector { field, .. } => {
+                Self::Detector { slot: projection.add(field), series: SeriesTable::new(bounds) }
+            }
+            Test::When(condition) => Self::When(Evaluator::new(condition.clone(), projection)),
+            Test::Silence { windows } => {
+                Self::Silence(Expected::new(rule, *windows, bounds, projection))
+            }
         }
     }
 
-    #[test]
-    fn only_rises_alert() {
-        for (before, value, score) in [
-            (&[][..], 99.0, None),
-            (&[Some(4.1)][..], 31.2, Some(31.2 - 4.1)),
-            (&[Some(4.0)][..], 14.0, None),
-            (&[Some(40.0)][..], 4.0, None),
-            (&[Some(4.0), None][..], 99.0, None),
-        ] {
-            let mut finding = Finding::default();
-            let is_alert = rise("x", value, &after(before), 10.0, &mut finding);
-            assert_eq!(finding.score, score, "{value} after {before:?}");
-            assert_eq!(is_alert, score.is_some());
+    /// The slots of the fields that it reads, beside keys.
+    pub(super) fn slots(&self) -> &[usize] {
+        match self {
+            Self::History { slot, .. } | Self::Detector { slot, .. } => std::slice::from_ref(slot),
+            Self::When(evaluator) => evaluator.slots(),
+            Self::Silence(_) => &[],
         }
     }
+
+    /// Judges a row of the series `key` by `test`, which is that of the rule. Of
+    /// an alert, `finding` says why.
+    pub(super) fn judge(
+        &mut self,
+        test: &Test,
+        row: &Row<'_>,
+        key: &[u8],
+        finding: &mut Finding,
+        casts_failed: &mut u64,
+    ) -> Verdict {
+        match self {
+            Self::When(evaluator) => {
+                let Row { reader, line, now, .. } = *row;
+                let is_alert = evaluator.judge(reader, line, now, casts_failed, finding);
+                if is_alert { Verdict::Alert(1.0) } else { Verdict::Usual(0.0) }
+            }
+            Self::History { slot, series } => {
+                by_history(test, *slot, series, row, key, finding, casts_failed)
+            }
+            Self::Detector { slot, series } => {
+                by_detector(test, *slot, series, row, key, finding, casts_failed)
+            }
+            Self::Silence(_) => Verdict::Usual(0.0),
+        }
+    }
+
+    /// What it remembers takes.
+    pub(super) fn usage(&self) -> Usage {
+        match self {
+            Self::When(_) => Usage::default(),
+            Self::History { series, .. } => series.usage(),
+            Self::Detector { series, .. } => series.usage(),
+            Self::Silence(expected) => expected.usage(),
+        }
+    }
+
+    pub(super) fn snapshot(&self, state: &mut SnapshotWriter) {
+        match self {
+            Self::When(_) => {}
+            Self::History { series, .. } => series.snapshot(state),
+            Self::Detector { series, .. } => series.snapshot(state),
+            Self::Silence(expected) => expected.snapshot(state),
+        }
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        test: &Test,
+        state: &mut SnapshotReader<'_>,
+    ) -> Result<(), RestoreError> {
+        match (self, test) {
+            (Self::History { series, .. }, _) => series.restore(state, History::restore),
+            (Self::Detector { series, .. }, Test::Detector { kind, settings, .. }) => {
+                series.restore(state, |state| Detected::restore(*kind, settings, state))
+            }
+            (Self::Silence(expected), _) => expected.restore(state),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn by_history(
+    test: &Test,
+    slot: usize,
+    series: &mut SeriesTable<History>,
+    row: &Row<'_>,
+    key: &[u8],
+    finding: &mut Finding,
+    casts_failed: &mut u64,
+) -> Verdict {
+    let Some(history) = series.entry(key, row.at(), History::default) else {
+        return Verdict::Usual(0.0);
+    };
+    if !history.advance(row.window(), history_of(test)) {
+        return Verdict::TooOld;
+    }
+    let value = row.number(slot, casts_failed);
+    history.set(value);
+    let Some(value) = value else { return Verdict::Usual(0.0) };
+    let is_alert = match test {
+        Test::Deviation { field, threshold, .. } => {
+            compare::deviation(field, value, history, *threshold, finding)
+        }
+        Test::Rise { field, change } => compare::rise(field, value, history, *change, finding),
+        _ => false,
+    };
+    if !is_alert {
+        return Verdict::Usual(0.0);
+    }
+    row.write_number(slot, value, &mut finding.value);
+    Verdict::Alert(1.0)
+}
+
+/// How many rows before the one at hand a test looks at, at most.
+fn history_of(test: &Test) -> usize {
+    match test {
+        Test::Deviation { history, .. } => *history,
+        _ => 1,
+    }
+}
+
+fn by_detector(
+    test: &Test,
+    slot: usize,
+    series: &mut SeriesTable<Detected>,
+    row: &Row<'_>,
+    key: &[u8],
+    finding: &mut Finding,
+    casts_failed: &mut u64,
+) -> Verdict {
+    let Test::Detector { field, kind, settings, threshold } = test else {
+        return Verdict::Usual(0.0);
+    };
+    // A row of another kind than those of the series does not begin one.
+    let series = if row.reader.field(slot).is_present() {
+        series.entry(key, row.at(), || Detected::new(*kind, settings))
+    } else {
+        series.known(key, row.at())
+    };
+    let Some(series) = series else { return Verdict::Usual(0.0) };
+    let window = row.window();
+    // Nor does it take back what another row of the window has said.
+    if !row.reader.field(slot).is_present() && series.is_at(window) {
+        return Verdict::Usual(0.0);
+    }
+    let value = row.number(slot, casts_failed);
+    let Some(score) = series.step(window, value) else { return Verdict::TooOld };
+    let value = value.filter(|_| kind.is_alert(score.level, *threshold));
+    let Some(value) = value else { return Verdict::Usual(score.score) };
+    compare::detector(field, value, &score, *threshold, finding);
+    row.write_number(slot, value, &mut finding.value);
+    Verdict::Alert(score.score)
 }

@@ -1,9 +1,12 @@
 //! The stage: rows in, alerts out.
 
 use super::annotate;
+use super::judge::Verdict;
+use super::row::Row;
 use super::rule::Rule;
 use super::series::{SeriesBounds, Usage};
-use super::watch::{Counts, Row, Scratch, Verdict, Watch};
+use super::unseen::Unseen;
+use super::watch::{Counts, Scratch, Watch};
 use crate::line::{Line, Projection};
 use crate::row::{Place, RowError, RowReader};
 use crate::stream::{
@@ -24,8 +27,12 @@ pub struct Detect {
     counts: Counts,
     /// The rules that look at the row.
     looking: Vec<usize>,
+    unseen: Unseen,
     scratch: Scratch,
 }
+
+/// The field with the time, unless somebody says otherwise.
+const TIME_FIELD: &str = "timestamp";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +60,7 @@ pub struct DetectOptions {
 impl Default for DetectOptions {
     fn default() -> Self {
         Self {
-            time_field: "timestamp".to_owned(),
+            time_field: TIME_FIELD.to_owned(),
             emit: Emit::default(),
             bounds: SeriesBounds::default(),
         }
@@ -65,6 +72,8 @@ impl Detect {
     pub fn new(rules: Vec<Rule>, options: &DetectOptions) -> Self {
         let mut projection = Projection::default();
         let score = projection.add(annotate::KEY);
+        let time = Some(&*options.time_field).filter(|time| *time != TIME_FIELD);
+        let unseen = Unseen::new(&rules, time, &mut projection);
         let watches =
             rules.into_iter().map(|rule| Watch::new(rule, options.bounds, &mut projection));
         let watches = watches.collect();
@@ -79,6 +88,7 @@ impl Detect {
             now: Timestamp::EPOCH,
             counts: Counts::default(),
             looking: Vec::new(),
+            unseen,
             scratch: Scratch::default(),
         }
     }
@@ -101,6 +111,7 @@ impl Detect {
                 needs |= watch.needs_place();
             }
         }
+        self.unseen.row(&self.rows, line, &self.looking);
         if !wants {
             return Ok(None);
         }
@@ -158,6 +169,12 @@ impl Operator for Detect {
         out.finish_row()
     }
 
+    fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        let passes_rows = self.emit == Emit::RowsAndAlerts;
+        self.unseen.messages(passes_rows).iter().for_each(|message| out.message(message));
+        Ok(())
+    }
+
     fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
         self.now = now;
         Ok(())
@@ -170,6 +187,7 @@ impl Operator for Detect {
     fn snapshot(&self, state: &mut SnapshotWriter) {
         state.bytes(self.fingerprint().as_bytes());
         self.watches.iter().for_each(|watch| watch.snapshot(state));
+        self.unseen.snapshot(state);
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
@@ -180,7 +198,8 @@ impl Operator for Detect {
                 "its rules are `{theirs}`, here they are `{ours}`"
             )));
         }
-        self.watches.iter_mut().try_for_each(|watch| watch.restore(state))
+        self.watches.iter_mut().try_for_each(|watch| watch.restore(state))?;
+        self.unseen.restore(state)
     }
 
     fn stats(&self, stats: &mut Stats) {

@@ -128,6 +128,13 @@ impl Rule {
         Self::new("when", Test::When(condition)).by(keys)
     }
 
+    /// The absence of rows: critical alerts called `silence`. Without keys it is
+    /// the built-in rule of that name, with as many windows.
+    pub fn silence(windows: u32, keys: &[String]) -> Self {
+        let rule = Self::new("silence", Test::Silence { windows }).by(keys);
+        Self { severity: Severity::Critical, ..rule }
+    }
+
     /// A detector of any field: alerts called like the detector.
     pub fn detector(
         kind: DetectorKind,
