@@ -3,6 +3,7 @@
 
 #![cfg(feature = "kafka")]
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+#![allow(clippy::format_collect, reason = "the input of a test may cost an allocation a line")]
 
 mod support;
 

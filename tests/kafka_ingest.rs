@@ -47,6 +47,9 @@ fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
     numbers
 }
 
+/// Key and payload, and what the record shows of them.
+type Case = (Option<&'static [u8]>, Option<&'static [u8]>, &'static str, &'static str);
+
 #[test]
 fn messages_become_records() {
     let mock = Mock::new(&[("my.logs", 2)]);
@@ -56,7 +59,7 @@ fn messages_become_records() {
         .insert(Header { key: "tag", value: Some("b\"") })
         .insert(Header { key: "none", value: None::<&str> });
     let mut expected = String::new();
-    let payloads: [(Option<&[u8]>, Option<&[u8]>, &str, &str); 10] = [
+    let payloads: [Case; 10] = [
         (Some(b"user_001"), Some(b"{\"a\":1.00}"), "\"user_001\"", ",\"a\":1.00}"),
         (None, Some(b"GET / 200"), "null", ",\"@raw\":\"GET / 200\"}"),
         (Some(b""), Some(b""), "\"\"", ",\"@raw\":\"\"}"),
@@ -71,10 +74,11 @@ fn messages_become_records() {
     for (offset, (key, payload, shown, rest)) in payloads.into_iter().enumerate() {
         mock.write("my.logs", 1, key, payload, (offset == 0).then(|| headers.clone()));
         let time = "\"timestamp\":\"2025-09-12T00:00:00.123Z\"";
-        expected += &format!(
+        let row = format!(
             "{{\"@source\":{{\"topic\":\"my.logs\",\"partition\":1,\"offset\":{offset},{time},\
              \"key\":{shown}}}{rest}\n"
         );
+        expected.push_str(&row);
     }
     assert_eq!(ingest(&mock, &["--topic", "my.logs", "-e"]).success().stdout, expected);
     let bare = ingest(&mock, &["--topic", "my.logs", "-e", "--no-metadata"]).success().stdout;

@@ -19,6 +19,7 @@ pub struct Broker {
 }
 
 /// Whether tests may start servers. If not, says what is left out.
+#[allow(clippy::print_stdout, reason = "cargo shows it with the test's own output")]
 pub fn is_wanted(test: &str) -> bool {
     let is_wanted = env::var_os("HIGHWATER_TEST_SERVERS").is_some_and(|value| value == "1");
     if !is_wanted {

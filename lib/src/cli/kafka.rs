@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_file_may_come_from_the_environment() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "client.id=filed\n").unwrap();
+        writeln!(file, "client.id=filed").unwrap();
         let path = file.path().to_str().unwrap();
         let named = |name: &str| (name == "HIGHWATER_KAFKA_CONFIG").then(|| path.to_owned());
         let settings = ClientArgs::default().settings_with(named).unwrap();

@@ -92,11 +92,12 @@ impl Reporter {
                 }
                 state.refused = Some(what);
             }
+            // People hear of it once.
+            Some(RDKafkaErrorCode::AllBrokersDown)
+                if !state.is_begun || self.is_down.swap(true, Ordering::Relaxed) => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                if state.is_begun && !self.is_down.swap(true, Ordering::Relaxed) {
-                    let why = state.trouble.clone().unwrap_or(what);
-                    state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
-                }
+                let why = state.trouble.clone().unwrap_or(what);
+                state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
             }
             Some(RDKafkaErrorCode::Fenced) => {
                 let doing = "kafka: cannot go on writing".to_owned();

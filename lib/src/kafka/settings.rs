@@ -201,7 +201,7 @@ mod tests {
         settings.read(file.path()).unwrap();
         assert_eq!(settings.brokers(), "192.0.2.1:9");
         assert_eq!(settings.get("sasl.username"), Some("me"));
-        write!(file, "nonsense\n").unwrap();
+        writeln!(file, "nonsense").unwrap();
         let error = settings.read(file.path()).unwrap_err().to_string();
         assert!(
             error.ends_with("line 5: a property of the client is written key=value"),

@@ -70,8 +70,7 @@ pub struct KafkaOptions {
 /// Reads messages of Kafka's topics.
 ///
 /// Its places are runs of messages of one partition (`logs[3]`), whose `line`
-/// is the offset of their first one; a message is a line, see
-/// [`Payload`](block::Payload).
+/// is the offset of their first one; a message is a line.
 ///
 /// With a group its offsets are stored once their rows have been written: a
 /// message is read at least once by the group, and once only while no reader

@@ -106,7 +106,7 @@ impl Context {
         given: &TopicPartitionList,
     ) -> Result<TopicPartitionList, KafkaFailure> {
         let failed = |error| KafkaFailure::other("cannot take on partitions of the group", &error);
-        let kept = consumer.committed_offsets(copy(given)?, ANSWER).map_err(failed)?;
+        let kept = consumer.committed_offsets(copy(given), ANSWER).map_err(failed)?;
         let resolver = Resolver { consumer, selection: &self.selection, reporter: &self.reporter };
         let mut begun = TopicPartitionList::new();
         for element in kept.elements() {
@@ -174,12 +174,12 @@ impl Context {
 }
 
 /// The same partitions, without offsets.
-fn copy(list: &TopicPartitionList) -> Result<TopicPartitionList, KafkaFailure> {
+fn copy(list: &TopicPartitionList) -> TopicPartitionList {
     let mut copy = TopicPartitionList::new();
     for element in list.elements() {
         copy.add_partition(element.topic(), element.partition());
     }
-    Ok(copy)
+    copy
 }
 
 impl ClientContext for Context {
