@@ -10,7 +10,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use crate::kafka::{KafkaFailure, Reporter, Settings, fetch_metadata, reason, said};
 
@@ -22,6 +22,8 @@ const TRANSACTION: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How often to look at what the client has to say, without input.
 const ATTENTION: Duration = Duration::from_millis(500);
+/// How long brokers that were away may take to show that they are back.
+const ANSWER: Duration = Duration::from_millis(200);
 /// How often to look whether there is room, or all has been delivered.
 const LOOK: Duration = Duration::from_millis(2);
 /// So many failed records are named; the rest is only counted.
@@ -49,10 +51,12 @@ pub struct KafkaSinkOptions {
 /// that has not been acknowledged by its `message.timeout.ms` (five minutes) is
 /// counted as failed.
 pub struct KafkaSink {
-    producer: ThreadedProducer<Context>,
+    producer: BaseProducer<Context>,
     topic: String,
     partition: Option<i32>,
     sent: u64,
+    /// Bytes of their payloads.
+    sent_bytes: u64,
     /// How long transactions are, if there are any.
     interval: Option<Duration>,
     /// When the transaction that is under way is to end.
@@ -64,10 +68,9 @@ pub struct KafkaSink {
 #[derive(Debug, Default)]
 struct Context {
     reporter: Reporter,
-    delivered: AtomicU64,
-    /// Bytes of their payloads.
-    bytes: AtomicU64,
     failed: AtomicU64,
+    /// Bytes of their payloads.
+    failed_bytes: AtomicU64,
     first: Mutex<Option<String>>,
 }
 
@@ -76,7 +79,8 @@ impl Context {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, why: &str) {
+    fn fail(&self, why: &str, bytes: usize) {
+        self.failed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.reporter.fatal().is_some() {
             // Whatever ended the client, ended this.
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -108,14 +112,9 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(message) => {
-                self.bytes.fetch_add(message.payload_len() as u64, Ordering::Relaxed);
-                self.delivered.fetch_add(1, Ordering::Relaxed);
-                if self.reporter.is_down() {
-                    self.reporter.reached();
-                }
-            }
-            Err((error, _)) => self.fail(&reason(error)),
+            // Only failures are reported: whatever else is no longer in flight has arrived.
+            Ok(_) => {}
+            Err((error, message)) => self.fail(&reason(error), message.payload_len()),
         }
     }
 }
@@ -133,12 +132,15 @@ impl KafkaSink {
             ("partitioner", &*partitioner),
             ("enable.idempotence", "true"),
             ("acks", "all"),
+            // A report for each record that has arrived would cost as much as sending it.
+            ("delivery.report.only.error", "true"),
             ("linger.ms", "5"),
             ("batch.size", "1000000"),
-            ("queue.buffering.max.messages", "100000"),
+            // What fits into the processor's caches: a longer queue is slower.
+            ("queue.buffering.max.messages", "20000"),
             ("queue.buffering.max.kbytes", "65536"),
         ];
-        let producer: ThreadedProducer<Context> = settings
+        let producer: BaseProducer<Context> = settings
             .client(&defaults)?
             .create_with_context(Context::default())
             // Such as settings that exclude each other.
@@ -149,6 +151,7 @@ impl KafkaSink {
             topic,
             partition,
             sent: 0,
+            sent_bytes: 0,
             interval,
             ends_at: None,
             committed: (0, 0),
@@ -172,13 +175,15 @@ impl KafkaSink {
         let deadline = Instant::now() + CREATION;
         loop {
             let context = self.context();
-            // The client's own thread hands on what it has to say.
+            let serve = || {
+                self.producer.poll(Duration::ZERO);
+            };
             let metadata = fetch_metadata(
                 self.producer.client(),
                 &context.reporter,
                 brokers,
                 Some(&self.topic),
-                || {},
+                serve,
             )?;
             let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
             let code = match topic.map(|topic| (topic.error(), topic.partitions().len())) {
@@ -229,6 +234,8 @@ impl KafkaSink {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
         (record.key, record.payload, record.partition) = (key, payload, self.partition);
         self.sent += 1;
+        let bytes = payload.map_or(0, <[u8]>::len);
+        self.sent_bytes += bytes as u64;
         loop {
             let (error, back) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -237,16 +244,16 @@ impl KafkaSink {
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
                     self.check()?;
+                    self.producer.poll(Duration::ZERO);
                     thread::sleep(LOOK);
                 }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    let (bytes, property) = (payload.map_or(0, <[u8]>::len), "message.max.bytes");
-                    let why = format!("{bytes} bytes are more than {property} allows");
-                    self.context().fail(&why);
+                    let why = format!("{bytes} bytes are more than message.max.bytes allows");
+                    self.context().fail(&why, bytes);
                     return Ok(());
                 }
                 Some(RDKafkaErrorCode::UnknownPartition) => {
-                    self.context().fail(&reason(&error));
+                    self.context().fail(&reason(&error), bytes);
                     return Ok(());
                 }
                 _ => {
@@ -289,7 +296,7 @@ impl KafkaSink {
     /// transaction was not committed; then nothing of it will be read by those
     /// who read what is committed.
     pub fn settle(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
-        while self.delivered() + self.failed() < self.sent {
+        while self.producer.in_flight_count() > 0 {
             // Sends what lingers.
             let _ = self.producer.flush(LOOK);
             self.check()?;
@@ -353,17 +360,18 @@ impl KafkaSink {
         self.abort();
     }
 
+    /// How many records have arrived, and bytes of payloads; the bytes of those
+    /// in flight count too.
     fn acknowledged(&self) -> (u64, u64) {
-        (self.delivered(), self.context().bytes.load(Ordering::Relaxed))
+        let in_flight = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);
+        let failed_bytes = self.context().failed_bytes.load(Ordering::Relaxed);
+        let records = self.sent.saturating_sub(in_flight + self.failed());
+        (records, self.sent_bytes - failed_bytes)
     }
 
     /// How many records, and bytes of payloads, are there to be read.
     pub fn written(&self) -> (u64, u64) {
         if self.interval.is_some() { self.committed } else { self.acknowledged() }
-    }
-
-    fn delivered(&self) -> u64 {
-        self.context().delivered.load(Ordering::Relaxed)
     }
 
     fn failed(&self) -> u64 {
@@ -372,7 +380,14 @@ impl KafkaSink {
 
     /// What people should hear of, since the last call.
     pub fn messages(&self) -> Vec<String> {
-        self.context().reporter.messages()
+        self.producer.poll(Duration::ZERO);
+        let reporter = &self.context().reporter;
+        if reporter.is_down()
+            && self.producer.client().fetch_metadata(Some(&self.topic), ANSWER).is_ok()
+        {
+            reporter.reached();
+        }
+        reporter.messages()
     }
 }
 
