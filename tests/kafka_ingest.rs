@@ -173,6 +173,18 @@ fn a_group_goes_on_behind_what_has_been_written() {
 }
 
 #[test]
+fn a_group_remembers_where_it_began() {
+    let mock = Mock::new(&[("logs", 1)]);
+    mock.count("logs", 0, 0..10);
+    let group = [&["-t", "logs", "-G", "g", "-e"], &QUICK[..]].concat();
+    let first = ingest(&mock, &[&group[..], &["-o", "latest"]].concat()).success();
+    assert_eq!(first.stdout, "");
+    mock.count("logs", 0, 10..15);
+    let second = ingest(&mock, &[&group[..], &["-o", "latest"]].concat()).success();
+    assert_eq!(numbers(second.stdout.lines()), (10..15).collect::<Vec<u64>>());
+}
+
+#[test]
 fn a_reader_that_is_killed_costs_no_message() {
     let mock = Mock::new(&[("logs", 2)]);
     mock.count("logs", 0, 0..50);

@@ -139,7 +139,11 @@ impl Context {
                 consumer.assign(&begun)
             };
             let doing = "cannot take on partitions of the group";
-            assigned.map_err(|error| KafkaFailure::other(doing, &error))
+            assigned.map_err(|error| KafkaFailure::other(doing, &error))?;
+            // Where a group without offsets begins is kept, or its next reader would begin at
+            // another end.
+            let kept = consumer.store_offsets(&begun);
+            kept.map_err(|error| KafkaFailure::other(doing, &error))
         });
         if let Err(failure) = result {
             self.fail(failure);
