@@ -18,6 +18,8 @@ use support::stages::INGEST;
 use support::{Ran, command, run};
 
 const EMIT: &str = env!("CARGO_BIN_EXE_emit");
+/// As long as brokers may take to be found again.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[track_caller]
 fn emit(mock: &Mock, more: &[&str], input: &str) -> Ran {
@@ -140,12 +142,12 @@ fn what_was_not_delivered_is_counted_and_told() {
     assert_eq!(read(&mock, "events").len(), 2, "the others are");
 
     // A broker that does not come back in time.
-    let live = |mock: &Mock| {
-        let args = ["-b", &*mock.bootstrap, "-t", "events", "-X", "message.timeout.ms=3000"];
-        Live::spawn(command(EMIT, args))
+    let live = |mock: &Mock, timeout: &str| {
+        let timeout = format!("message.timeout.ms={timeout}");
+        Live::spawn(command(EMIT, ["-b", &*mock.bootstrap, "-t", "events", "-X", &timeout]))
     };
     let mut mock = mock;
-    let mut emit = live(&mock);
+    let mut emit = live(&mock, "3000");
     emit.write("{\"n\":3}\n");
     while read(&mock, "events").len() < 3 {}
     mock.set_up(false);
@@ -153,13 +155,13 @@ fn what_was_not_delivered_is_counted_and_told() {
     let message = emit.message();
     assert!(message.starts_with("emit: kafka: no broker answers, trying again: "), "{message}");
     emit.close();
-    let (end, _, messages) = emit.end();
+    let (end, _, messages) = emit.end_within(PATIENCE);
     assert_eq!(end, End::Code(1));
     let last = messages.last().unwrap();
     assert!(last.starts_with("emit: 2 of 3 records were not delivered: "), "{messages:?}");
     // One that does.
     mock.set_up(true);
-    let mut emit = live(&mock);
+    let mut emit = live(&mock, "60000");
     emit.write("{\"n\":6}\n");
     while read(&mock, "events").len() < 4 {}
     mock.set_up(false);
@@ -167,7 +169,7 @@ fn what_was_not_delivered_is_counted_and_told() {
     emit.message();
     mock.set_up(true);
     emit.close();
-    assert_eq!(emit.end().0, End::Code(0));
+    assert_eq!(emit.end_within(PATIENCE).0, End::Code(0));
     assert_eq!(read(&mock, "events").last().unwrap().1, ",\"n\":7}");
 }
 

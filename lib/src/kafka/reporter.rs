@@ -15,6 +15,8 @@ use super::error::{reason, said};
 
 /// How long a first answer may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(8);
+/// How often to ask whether brokers are back.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How often to look whether an answer is still to be hoped for.
 const SLICE: Duration = Duration::from_millis(500);
 
@@ -39,6 +41,8 @@ struct State {
     fatal: Option<KafkaFailure>,
     /// Whether the client has been in touch with a broker before.
     is_begun: bool,
+    /// When brokers that are away were last asked for.
+    asked: Option<Instant>,
 }
 
 impl Reporter {
@@ -69,6 +73,20 @@ impl Reporter {
     /// Whether no broker has answered lately.
     pub(crate) fn is_down(&self) -> bool {
         self.is_down.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to ask whether brokers that were away are back. Each
+    /// question makes the client try to connect, whatever pause it was to make.
+    pub(crate) fn is_to_ask(&self) -> bool {
+        if !self.is_down() {
+            return false;
+        }
+        let (mut state, now) = (self.state(), Instant::now());
+        let is_due = state.asked.is_none_or(|asked| now >= asked + AGAIN);
+        if is_due {
+            state.asked = Some(now);
+        }
+        is_due
     }
 
     /// A broker has answered.

@@ -216,12 +216,18 @@ impl KafkaSink {
         }
     }
 
-    /// Sends a record, waiting for room. Its failure to arrive shows later.
+    /// Sends a record, waiting for room. Its failure to arrive shows later. What
+    /// people should hear of meanwhile is given to `say`.
     ///
     /// # Errors
     ///
     /// Fails if nothing can be sent any more.
-    pub fn send(&mut self, key: Option<&[u8]>, payload: Option<&[u8]>) -> Result<(), KafkaFailure> {
+    pub fn send(
+        &mut self,
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
+        mut say: impl FnMut(&str),
+    ) -> Result<(), KafkaFailure> {
         if let Some(interval) = self.interval
             && self.ends_at.is_none()
         {
@@ -244,7 +250,9 @@ impl KafkaSink {
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
                     self.check()?;
-                    self.producer.poll(Duration::ZERO);
+                    for message in self.messages() {
+                        say(&message);
+                    }
                     thread::sleep(LOOK);
                 }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
@@ -382,7 +390,7 @@ impl KafkaSink {
     pub fn messages(&self) -> Vec<String> {
         self.producer.poll(Duration::ZERO);
         let reporter = &self.context().reporter;
-        if reporter.is_down()
+        if reporter.is_to_ask()
             && self.producer.client().fetch_metadata(Some(&self.topic), ANSWER).is_ok()
         {
             reporter.reached();

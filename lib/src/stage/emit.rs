@@ -55,7 +55,7 @@ impl Operator for Emit {
             Ok(message) => message,
             Err(error) => return out.reject(error.reason, error, line),
         };
-        self.sink.send(message.key, message.payload)?;
+        self.sink.send(message.key, message.payload, |message| out.message(message))?;
         self.turn += 1;
         if self.turn >= TURN {
             self.turn = 0;
