@@ -14,7 +14,7 @@ use super::KafkaFailure;
 use super::error::{reason, said};
 
 /// How long a first answer may take.
-const FIRST_ANSWER: Duration = Duration::from_secs(8);
+const FIRST_ANSWER: Duration = Duration::from_secs(7);
 /// How often to ask whether brokers are back.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How often to look whether an answer is still to be hoped for.
