@@ -335,6 +335,7 @@ fn mistakes_are_one_line() {
         (&["-t", "logs", "-F", "/no/such/file"], 2, "/no/such/file"),
         (&["-t", "^(", "-e"], 2, "--topic ^("),
         (&["-t", "logs", "-o", "newest"], 2, "earliest, latest"),
+        (&["-t", "logs", "-t", "more", "-G", "g", "-e"], 2, "give one --topic"),
         (&["-t", "logs", "file.log"], 2, "cannot be used with"),
         (&[], 2, "--topic"),
     ] {

@@ -341,6 +341,12 @@ impl Args {
 
     #[cfg(feature = "kafka")]
     fn kafka(&self) -> Result<Option<KafkaOptions>, UsageError> {
+        let shares = self.kafka.has_group() && self.checkpoint.checkpoint.is_none();
+        if shares && self.kafka.has_end() && self.kafka.has_several() {
+            let message = "with --group and an end, give one --topic: of several it is not known \
+                           which has come to its end";
+            return Err(UsageError(message.to_owned()));
+        }
         let options =
             self.kafka.options(self.checkpoint.fail_on_data_loss, self.growing.trigger)?;
         Ok(options.map(|options| KafkaOptions { merge: self.merge.make_times(), ..options }))

@@ -77,6 +77,11 @@ impl KafkaSourceArgs {
         self.exit_at_end || self.ending_offsets.is_some()
     }
 
+    /// Whether there may be several topics.
+    pub fn has_several(&self) -> bool {
+        self.topics.len() > 1 || self.topics.iter().any(|topic| topic.starts_with('^'))
+    }
+
     /// Whether a group shares the partitions.
     pub fn has_group(&self) -> bool {
         self.group.is_some()

@@ -63,6 +63,8 @@ pub struct KafkaSink {
     ends_at: Option<Instant>,
     /// What had been delivered when the last transaction was committed.
     committed: (u64, u64),
+    /// Whether people have heard how many records were not delivered.
+    is_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -155,6 +157,7 @@ impl KafkaSink {
             interval,
             ends_at: None,
             committed: (0, 0),
+            is_told: false,
         };
         sink.look_for_topic(settings.brokers())?;
         if interval.is_some() {
@@ -319,6 +322,7 @@ impl KafkaSink {
         let (written, _) = self.written();
         let (missing, sent) = (self.sent - written, self.sent);
         let reason = self.context().first().clone().unwrap_or_default();
+        self.is_told = true;
         let doing = format!("{missing} of {sent} records were not delivered");
         Err(KafkaFailure::Other { doing, reason })
     }
@@ -366,6 +370,11 @@ impl KafkaSink {
             let _ = self.producer.flush(FAREWELL);
         }
         self.abort();
+        let (missing, sent) = (self.sent.saturating_sub(self.written().0), self.sent);
+        if missing > 0 && !self.is_told {
+            let message = format!("kafka: {missing} of {sent} records were not delivered");
+            self.context().reporter.say(message);
+        }
     }
 
     /// How many records have arrived, and bytes of payloads; the bytes of those

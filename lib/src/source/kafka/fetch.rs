@@ -203,8 +203,17 @@ impl Fetcher {
             }
             if paused.is_some() {
                 // Paused, it has no messages, but tells of the group.
-                if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-                    self.take_error(&error)?;
+                match self.consumer.poll(Duration::ZERO) {
+                    Some(Ok(message)) => {
+                        // Of a partition that has been taken on meanwhile: it is kept, and paused
+                        // too.
+                        self.context().feed().push(&message);
+                        drop(message);
+                        let assignment = self.consumer.assignment().unwrap_or_default();
+                        let _ = self.consumer.pause(&assignment);
+                    }
+                    Some(Err(error)) => self.take_error(&error)?,
+                    None => {}
                 }
             }
             std::thread::sleep(Duration::from_millis(if paused.is_some() { 20 } else { 1 }));
@@ -255,21 +264,18 @@ impl Fetcher {
     }
 
     /// A partition with this number has no more for now: whatever it was to be
-    /// read to is behind it. Of several topics that have one, only those whose
-    /// messages have all come are known to be at their end.
+    /// read to is behind it. If several topics have one, it is not known whose
+    /// it is.
     fn reached_end(&self, number: i32) {
         if self.context().reporter.is_down() {
             self.context().reporter.reached();
         }
         let mut feed = self.context().feed();
-        let mut open = feed
-            .tracked
-            .iter_mut()
-            .filter(|tracked| tracked.partition.number == number && !tracked.is_done());
-        if let (Some(tracked), None) = (open.next(), open.next())
+        let mut same = feed.tracked.iter_mut().filter(|tracked| tracked.partition.number == number);
+        if let (Some(tracked), None) = (same.next(), same.next())
             && let Some(end) = tracked.end
         {
-            tracked.next = end;
+            tracked.next = tracked.next.max(end);
         }
     }
 
@@ -315,7 +321,13 @@ impl Fetcher {
         if !is_cooperative {
             return self.assign_tracked();
         }
-        let list = list_of(found.iter().map(|(partition, low)| (&**partition, *low)))?;
+        // If all are there again by now, whichever has been stopped has to be begun anew.
+        if found.is_empty() {
+            let all = context.feed();
+            let all = all.tracked.iter();
+            found.extend(all.map(|tracked| (Arc::clone(&tracked.partition), tracked.next)));
+        }
+        let list = list_of(found.iter().map(|(partition, at)| (&**partition, *at)))?;
         let failed = |error| KafkaFailure::other("cannot read from Kafka", &error);
         self.consumer.incremental_unassign(&list).map_err(failed)?;
         self.consumer.incremental_assign(&list).map_err(failed)?;

@@ -122,6 +122,8 @@ impl Kafka {
             ("queued.max.messages.kbytes", "32768"),
             ("queued.min.messages", "50000"),
             ("allow.auto.create.topics", "false"),
+            // How soon a group finds new partitions.
+            ("topic.metadata.refresh.interval.ms", "30000"),
         ];
         if selection.ending.is_some() {
             defaults.push(("enable.partition.eof", "true"));

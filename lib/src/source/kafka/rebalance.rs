@@ -83,7 +83,14 @@ impl Context {
         let begun = std::time::Instant::now();
         loop {
             let left = HAND_OVER.saturating_sub(begun.elapsed());
-            if left.is_zero() || self.is_stopped() {
+            if self.is_stopped() {
+                return;
+            }
+            if left.is_zero() {
+                self.reporter.say(
+                    "kafka: partitions change hands before all that was read of them is written: \
+                     some records will come twice",
+                );
                 return;
             }
             let (is_handed_on, handed) = {
