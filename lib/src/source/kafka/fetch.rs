@@ -22,8 +22,6 @@ const IDLE: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How often to look for new partitions.
 const DISCOVERY: Duration = Duration::from_secs(30);
-/// How often to ask whether brokers are back.
-const AGAIN: Duration = Duration::from_secs(2);
 /// A stage behind that takes nothing for so long must not cost our place in
 /// the group: partitions are paused and the client is polled meanwhile.
 const STALLED: Duration = Duration::from_secs(30);
@@ -134,12 +132,9 @@ impl Fetcher {
             if self.is_done() && !self.next_lot()? {
                 return Ok(if self.hand_on()?.is_some() { End::Done } else { End::Gone });
             }
-            if Instant::now() >= discovery {
+            if Instant::now() >= discovery || self.context().reporter.is_to_ask() {
                 self.look_around()?;
-                let down = self.context().reporter.is_down();
-                discovery = Instant::now() + if down { AGAIN } else { DISCOVERY };
-            } else if self.context().reporter.is_down() {
-                discovery = discovery.min(Instant::now() + AGAIN);
+                discovery = Instant::now() + DISCOVERY;
             }
         }
     }
@@ -252,9 +247,12 @@ impl Fetcher {
                     RDKafkaErrorCode::UnknownTopicOrPartition
                     | RDKafkaErrorCode::UnknownTopic
                     | RDKafkaErrorCode::UnknownPartition
-                    | RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::GroupAuthorizationFailed,
+                    | RDKafkaErrorCode::TopicAuthorizationFailed,
                 ) if self.context().selection.fail_on_data_loss => {
+                    Err(KafkaFailure::other(doing, error).into())
+                }
+                // Without a group, the client asks for one that nobody has named.
+                Some(RDKafkaErrorCode::GroupAuthorizationFailed) if self.is_group => {
                     Err(KafkaFailure::other(doing, error).into())
                 }
                 // Whatever else it is, the client tries again and tells of it.
