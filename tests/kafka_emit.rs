@@ -192,8 +192,10 @@ fn a_record_arrives_while_the_pipe_is_open() {
 #[test]
 fn lines_that_are_no_records_are_rejected() {
     let mock = Mock::new(&[("events", 1)]);
-    let ran = emit(&mock, &["-t", "events"], "{\"n\":1}\nhello\n[1]\n{\"n\":\n").success();
+    let ran =
+        emit(&mock, &["-t", "events", "-k", "nn"], "{\"n\":1}\nhello\n[1]\n{\"n\":\n").success();
     assert!(ran.stderr.contains("stdin:2: invalid_json"), "{ran}");
+    assert!(ran.stderr.contains("emit: no record had a field nn: none has a key\n"), "{ran}");
     assert_eq!(read(&mock, "events").len(), 1);
 }
 

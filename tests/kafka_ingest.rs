@@ -337,6 +337,7 @@ fn mistakes_are_one_line() {
         (&["-t", "logs", "-o", "newest"], 2, "earliest, latest"),
         (&["-t", "logs", "-t", "more", "-G", "g", "-e"], 2, "give one --topic"),
         (&["-t", "logs", "file.log"], 2, "cannot be used with"),
+        (&["logs"], 2, "--kafka, -X and -F need --topic TOPIC"),
         (&[], 2, "--topic"),
     ] {
         let ran = ingest(&mock, args).exited(code);

@@ -68,6 +68,11 @@ impl ClientArgs {
         Ok(settings)
     }
 
+    /// Whether anything of the client is said.
+    pub fn is_given(&self) -> bool {
+        self.brokers.is_some() || self.file.is_some() || !self.properties.is_empty()
+    }
+
     /// The file that properties are read from, if the command line names one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()

@@ -98,6 +98,10 @@ impl KafkaSourceArgs {
         trigger: TimeDelta,
     ) -> Result<Option<KafkaOptions>, UsageError> {
         if !self.is_given() {
+            // Beside files, clap does not ask for it.
+            if self.client.is_given() {
+                return Err(UsageError("--kafka, -X and -F need --topic TOPIC".to_owned()));
+            }
             return Ok(None);
         }
         let mut settings = self.client.settings()?;

@@ -22,6 +22,8 @@ const TURN: u32 = 4_096;
 pub struct Emit {
     reader: MessageReader,
     sink: KafkaSink,
+    /// The field of the key, until a record has one.
+    unseen_key: Option<String>,
     turn: u32,
 }
 
@@ -29,7 +31,8 @@ impl Emit {
     /// Sends to `sink`, under the value of the field `key`, with or without
     /// `@source`.
     pub fn new(sink: KafkaSink, key: Option<&str>, keeps_source: bool) -> Self {
-        Self { reader: MessageReader::new(key, keeps_source), sink, turn: 0 }
+        let reader = MessageReader::new(key, keeps_source);
+        Self { reader, sink, unseen_key: key.map(str::to_owned), turn: 0 }
     }
 
     fn tell(&self, out: &mut Output) {
@@ -55,6 +58,9 @@ impl Operator for Emit {
             Ok(message) => message,
             Err(error) => return out.reject(error.reason, error, line),
         };
+        if message.key.is_some() {
+            self.unseen_key = None;
+        }
         self.sink.send(message.key, message.payload, |message| out.message(message))?;
         self.turn += 1;
         if self.turn >= TURN {
@@ -70,6 +76,9 @@ impl Operator for Emit {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        if let Some(field) = self.unseen_key.as_ref().filter(|_| out.stats.records_in > 0) {
+            out.message(&format!("no record had a field {field}: none has a key"));
+        }
         self.settle(out)
     }
 
