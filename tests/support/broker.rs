@@ -61,7 +61,8 @@ impl Broker {
     #[track_caller]
     pub fn up(&mut self, args: &[&str]) {
         let mut command = Command::new(script("kafka-up"));
-        command.arg("--dir").arg(self.dir()).args(args);
+        // The console tools for Java come with that way.
+        command.arg("--dir").arg(self.dir()).args(["--with", "maven"]).args(args);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kafka-up: {said}");
