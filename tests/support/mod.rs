@@ -6,8 +6,10 @@
 
 #[cfg(feature = "kafka")]
 pub mod broker;
+pub mod chaos;
 #[cfg(feature = "kafka")]
 pub mod mock;
+pub mod pipeline;
 pub mod process;
 pub mod rows;
 pub mod stages;
