@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 use rustix::process::Signal;
 use support::chaos::{Attempt, Chaos, Subject, settings};
 use support::command;
-use support::pipeline::{Line, PATIENCE, STATE, committed};
+use support::pipeline::{Line, PATIENCE, STATE, append, committed};
 
 /// What lines write besides their output.
 const FILES: [&str; 3] = ["out", "rejects", "late"];
@@ -53,11 +53,6 @@ const LINES: [&str; 7] = [
      window --size 5m --watermark 0s --by service 'max(n) AS most, sum(n) AS n' | detect
         --pass-through --zscore most --by service >>out",
 ];
-
-fn append(path: impl AsRef<Path>, bytes: &[u8]) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    file.write_all(bytes).unwrap();
-}
 
 /// So many records, some of them late, twice there, or broken.
 fn synthetic(count: u64) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
@@ -165,6 +166,11 @@ impl Running {
         children.filter_map(|(number, child)| is_alive(child).then_some(number)).collect()
     }
 
+    /// The process id of a stage.
+    pub fn id(&self, stage: usize) -> u32 {
+        self.children[stage].id()
+    }
+
     /// Kills a stage with -9.
     pub fn kill(&mut self, stage: usize) {
         self.children[stage].kill().unwrap();
@@ -245,6 +251,12 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "line: {}\nends: {:?}\nstderr:\n{}", self.line, self.ends, self.said)
     }
+}
+
+/// Adds bytes to a file, which is made if it is not there.
+pub fn append(path: impl AsRef<Path>, bytes: &[u8]) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
 }
 
 /// The epoch that a checkpoint's folder says is committed.
