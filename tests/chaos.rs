@@ -71,6 +71,7 @@ struct Workshop {
 }
 
 impl Workshop {
+    #[allow(clippy::print_stdout, reason = "cargo shows it with a failure")]
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("chaos").disable_cleanup(true).tempdir();
         let folder = folder.unwrap().path().to_owned();

@@ -17,8 +17,10 @@ use serde_json::Value;
 use support::pipeline::{Line, PATIENCE, STATE, append, committed, epochs};
 use support::workplace::{LINE, Workplace};
 
-/// Ways in which a file can be damaged.
-const DAMAGES: [(&str, fn(&Path)); 5] = [
+/// A way in which a file can be damaged.
+type Damage = (&'static str, fn(&Path));
+
+const DAMAGES: [Damage; 5] = [
     ("torn", |path| resize(path, |length| length / 2)),
     ("one byte short", |path| resize(path, |length| length - 1)),
     ("empty", |path| resize(path, |_| 0)),
@@ -43,7 +45,7 @@ fn flip(path: &Path) {
 /// Damages a file of the committed epoch in each way: the line refuses to go on, names the file and
 /// changes nothing; with the file as it was, it goes on.
 #[track_caller]
-fn check_damages(damages: &[(&str, fn(&Path))], name: impl Fn(u64) -> String) {
+fn check_damages(damages: &[Damage], name: impl Fn(u64) -> String) {
     let place = Workplace::new();
     place.begin();
     let name = name(place.committed());
@@ -181,6 +183,7 @@ struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     /// `None`, and a word about it, where one may not mount.
+    #[allow(clippy::print_stdout, reason = "cargo shows it with the test's own output")]
     fn mount(path: PathBuf, options: &str) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mut mount = Command::new("mount");
@@ -355,8 +358,16 @@ fn stages_in_another_order_are_refused() {
     place.finish();
 }
 
+/// The checksum behind state: CRC-32.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |hash, byte| {
+        let step = |hash: u32, _| (hash >> 1) ^ (0xedb8_8320 & (hash & 1).wrapping_neg());
+        (0..8).fold(hash ^ u32::from(*byte), step)
+    })
+}
+
 /// The checksum below the files of JSON: FNV-1a.
-fn checksum(bytes: &[u8]) -> u64 {
+fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -371,14 +382,25 @@ fn files_of_a_newer_version_are_refused() {
         let path = place.state(&name);
         let whole = fs::read_to_string(&path).unwrap();
         let (json, hash) = whole.trim_end().rsplit_once('\n').unwrap();
-        assert_eq!(u64::from_str_radix(hash, 16).unwrap(), checksum(json.as_bytes()), "{name}");
+        assert_eq!(u64::from_str_radix(hash, 16).unwrap(), fnv1a(json.as_bytes()), "{name}");
         let newer = json.replace("\"format\":1", "\"format\":99");
         assert_ne!(newer, json);
-        fs::write(&path, format!("{newer}\n{:016x}\n", checksum(newer.as_bytes()))).unwrap();
+        fs::write(&path, format!("{newer}\n{:016x}\n", fnv1a(newer.as_bytes()))).unwrap();
         let ended = place.run().refused(&[&name, "99", "newer"]);
         assert!(!ended.said.contains("damaged"), "{ended}");
         fs::write(&path, &whole).unwrap();
     }
+    let name = format!("stage.2/state.{newest}");
+    let whole = fs::read(place.state(&name)).unwrap();
+    let (body, crc) = whole.split_last_chunk::<4>().unwrap();
+    assert_eq!(u32::from_le_bytes(*crc), crc32(body));
+    // The format stands behind a line that says what the file is.
+    let mut newer = body.to_vec();
+    newer[16] = 99;
+    newer.extend(crc32(&newer).to_le_bytes());
+    fs::write(place.state(&name), newer).unwrap();
+    place.run().refused(&[&name, "99", "newer"]);
+    fs::write(place.state(&name), whole).unwrap();
     place.finish();
 }
 

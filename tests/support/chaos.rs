@@ -13,7 +13,9 @@ use super::pipeline::{Line, PATIENCE, Running, STATE, committed, epochs};
 /// How often one looks whether it is time to kill.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Numbers that a seed gives: SplitMix64.
+/// Numbers that a seed gives.
+///
+/// Source: Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators* (2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -52,6 +54,7 @@ impl Random {
 /// `HIGHWATER_CHAOS_KILLS` and `HIGHWATER_CHAOS_SEED` say so; else there are `kills`, and another
 /// seed each time. The seed is printed, so that it stands beside a failure; how far the programs
 /// have come at a moment is not in its hands.
+#[allow(clippy::print_stdout, reason = "cargo shows it with a failure")]
 pub fn settings(kills: usize) -> (usize, Random) {
     let number = |name| env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seed = number("HIGHWATER_CHAOS_SEED")
@@ -249,9 +252,9 @@ impl Chaos {
             }
         }
         if is_early {
-            self.counts.early += 1
+            self.counts.early += 1;
         } else {
-            self.counts.later += 1
+            self.counts.later += 1;
         }
         self.survivors.push(running);
         if self.random.flip() {

@@ -62,7 +62,7 @@ impl Workplace {
     /// How many lines the log has behind an offset.
     pub fn lines_behind(&self, offset: u64) -> usize {
         let log = fs::read(self.path("log")).unwrap();
-        log[offset as usize..].iter().filter(|byte| **byte == b'\n').count()
+        log[offset as usize..].split_inclusive(|byte| *byte == b'\n').count()
     }
 
     /// Runs the line to its end.
