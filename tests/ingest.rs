@@ -4,17 +4,16 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::process::{End, Live};
+use support::process::{End, Live, wait};
 use support::stages::INGEST;
 
 fn ingest(folder: &Path, args: &[&str]) -> Command {
@@ -130,20 +129,33 @@ fn a_folder_that_fills_is_read_some_files_at_a_time() {
 fn a_second_run_goes_on_where_the_first_ended() {
     let folder = tempfile::tempdir().unwrap();
     append(folder.path().join("a"), &records(0..3));
+    let args = ["a", "--checkpoint", "state", "--last"];
+    let (code, rows, control, message) = run(folder.path(), &args);
+    assert_eq!((code, rows.len(), control.len()), (Some(0), 3, 0), "{message}");
+    append(folder.path().join("a"), &records(3..5));
+    let (code, rows, _, message) = run(folder.path(), &args);
+    assert_eq!((code, rows.join("\n") + "\n"), (Some(0), records(3..5)), "{message}");
+    let (code, rows, ..) = run(folder.path(), &args);
+    assert_eq!((code, rows.len()), (Some(0), 0));
+}
+
+#[test]
+fn the_stages_behind_are_told_of_epochs() {
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path().join("a"), &records(0..3));
     let args = ["a", "--checkpoint", "state"];
     let (code, rows, control, message) = run(folder.path(), &args);
     assert_eq!((code, rows.len()), (Some(0), 3), "{message}");
     let kinds: Vec<&str> = control.iter().map(|line| line["@"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["start", "end", "barrier"]);
-    assert_eq!((&control[0]["epoch"], &control[2]["epoch"]), (&Value::Null, &Value::from(1)));
-    append(folder.path().join("a"), &records(3..5));
-    let (code, rows, second, message) = run(folder.path(), &args);
-    assert_eq!((code, rows.join("\n") + "\n"), (Some(0), records(3..5)), "{message}");
-    assert_eq!(second[0]["epoch"], 1);
-    assert_eq!(second[0]["line"], control[0]["line"]);
-    assert_ne!(second[0]["run"], control[0]["run"]);
-    let (code, rows, ..) = run(folder.path(), &args);
-    assert_eq!((code, rows.len()), (Some(0), 0));
+    let start = &control[0];
+    assert_eq!((&start["epoch"], &start["stage"]), (&Value::from(0), &Value::from(1)));
+    assert_eq!(control[2]["epoch"], 1);
+    // Nobody has committed that.
+    let (_, rows, again, _) = run(folder.path(), &args);
+    assert_eq!((rows.len(), &again[0]["epoch"]), (3, &Value::from(0)));
+    assert_eq!(again[0]["line"], start["line"]);
+    assert_ne!(again[0]["run"], start["run"]);
 }
 
 #[test]
@@ -151,21 +163,19 @@ fn a_rotated_file_is_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("app.log");
     append(&log, &records(0..3));
-    let args = ["--checkpoint", "state", "--checkpoint-interval", "1h", "--follow", "app.log"];
+    let args =
+        ["--checkpoint", "state", "--last", "--checkpoint-interval", "1h", "--follow", "app.log"];
     let first = Live::spawn(ingest(folder.path(), &args));
-    let start = first.line();
-    assert!(start.starts_with("{\"@\":\"start\""), "{start}");
     for _ in 0..3 {
         first.line();
     }
     first.signal(Signal::TERM);
     let (end, rest, _) = first.end();
-    assert_eq!((end, &rest[1..]), (End::Code(0), &["{\"@\":\"suspend\"}".to_owned()][..]));
+    assert_eq!((end, rest.len()), (End::Code(0), 0));
     append(&log, &records(3..5));
     fs::rename(&log, folder.path().join("app.log.1")).unwrap();
     append(&log, &records(5..7));
     let second = Live::spawn(ingest(folder.path(), &args));
-    second.line();
     for number in 3..7 {
         assert_eq!(second.line() + "\n", records(number..number + 1));
     }
@@ -183,19 +193,22 @@ fn a_rotated_file_is_found_again() {
     assert_eq!((code, rows.join("")), (Some(0), "{\"n\":7}".to_owned()), "{message}");
 }
 
-/// Kills it again and again: no line is lost, and those that come again are
-/// those since the last barrier.
+/// Kills it again and again, at the end of a line of its own: every line comes
+/// once.
 #[test]
 fn killed_and_started_again() {
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("app.log");
+    let (log, out) = (folder.path().join("app.log"), folder.path().join("out"));
     let args = ["--checkpoint", "state", "--checkpoint-interval", "20ms", "--follow", "app.log"];
     append(&log, "");
-    let mut times: HashMap<usize, usize> = HashMap::new();
-    let mut safe = 0;
+    let start = || {
+        let mut command = ingest(folder.path(), &args);
+        let output = OpenOptions::new().create(true).append(true).open(&out).unwrap();
+        command.stdout(output).spawn().unwrap()
+    };
     let mut written = 0;
     for round in 0..8 {
-        let live = Live::spawn(ingest(folder.path(), &args));
+        let mut child = start();
         for _ in 0..20 {
             append(&log, &records(written..written + 50));
             written += 50;
@@ -205,34 +218,19 @@ fn killed_and_started_again() {
             fs::rename(&log, folder.path().join("app.log.1")).unwrap();
             append(&log, "");
         }
-        live.signal(Signal::KILL);
-        let (_, lines, messages) = live.end();
-        assert_eq!(messages, Vec::<String>::new());
-        let mut last = safe;
-        for read in lines.iter().map(|line| serde_json::from_str::<Value>(line)) {
-            // The last line may have been cut by the kill.
-            let Ok(json) = read else { continue };
-            if json["@"] == "barrier" {
-                safe = last;
-            } else if let Some(number) = json["n"].as_u64() {
-                let number = usize::try_from(number).unwrap();
-                assert!(number >= safe || round == 0, "{number} came again though it was safe");
-                *times.entry(number).or_default() += 1;
-                last = number + 1;
-            }
-        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
-    let live = Live::spawn(ingest(folder.path(), &args));
-    assert!(live.line().starts_with("{\"@\":\"start\""));
-    while times.len() < written {
-        let json: Value = serde_json::from_str(&live.line()).unwrap();
-        if let Some(number) = json["n"].as_u64() {
-            *times.entry(usize::try_from(number).unwrap()).or_default() += 1;
-        }
+    let mut child = start();
+    let expected = records(0..written);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while fs::read_to_string(&out).unwrap().len() < expected.len() {
+        assert!(Instant::now() < deadline, "not all has come");
+        thread::sleep(Duration::from_millis(5));
     }
-    assert!((0..written).all(|number| times.contains_key(&number)));
-    live.signal(Signal::TERM);
-    assert_eq!(live.end().0, End::Code(0));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(wait(&mut child, Duration::from_secs(20)), End::Code(0));
+    assert_eq!(fs::read_to_string(&out).unwrap(), expected);
 }
 
 #[test]
@@ -250,11 +248,11 @@ fn what_cannot_be_is_refused() {
         assert_eq!((code, rows.len()), (Some(2), 0), "{args:?}: {said}");
         assert!(said.contains(message), "{args:?}: {said}");
     }
-    let (_, _, control, _) = run(folder.path(), &["--checkpoint", "state", "a"]);
+    let args = ["--checkpoint", "state", "--last", "a"];
+    assert_eq!(run(folder.path(), &args).0, Some(0));
     let damaged = folder.path().join("state/positions.1.json");
-    assert_eq!(control.last().unwrap()["epoch"], 1);
     fs::write(&damaged, "{}\n0\n").unwrap();
-    let (code, _, _, said) = run(folder.path(), &["--checkpoint", "state", "a"]);
+    let (code, _, _, said) = run(folder.path(), &args);
     assert_eq!(code, Some(1));
     assert!(said.contains("positions.1.json is damaged"), "{said}");
 }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use support::stages::INGEST;
 
 fn ingest(folder: &Path, args: &[&str]) -> Command {
     let mut command = INGEST.command();
-    command.current_dir(folder).args(args).args(["--checkpoint", "state"]);
+    command.current_dir(folder).args(args).args(["--checkpoint", "state", "--last"]);
     command
 }
 
@@ -28,38 +28,22 @@ fn append(path: impl AsRef<Path>, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// What one run wrote: its records, and how many of them come before the last
-/// barrier that it wrote. A line that was cut by a kill is left out.
-struct Run {
-    rows: Vec<String>,
-    safe: usize,
-    is_ended: bool,
-}
-
-impl Run {
-    fn of(lines: &[String]) -> Self {
-        let mut run = Self { rows: vec![], safe: 0, is_ended: false };
-        for line in lines {
-            let Ok(json) = serde_json::from_str::<Value>(line) else { continue };
-            match json["@"].as_str() {
-                Some("barrier") => run.safe = run.rows.len(),
-                Some("end") => run.is_ended = true,
-                Some(_) => {}
-                None => run.rows.push(line.clone()),
-            }
-        }
-        run
+/// What one run wrote. A line that was cut by a kill is left out.
+fn uncut(mut lines: Vec<String>) -> Vec<String> {
+    while lines.last().is_some_and(|line| serde_json::from_str::<Value>(line).is_err()) {
+        lines.pop();
     }
+    lines
 }
 
 /// Sees to it that each run's records stand behind one another in `expected`
-/// and begin where the run before had come to, or at most as far back as its
-/// last barrier. Returns how far the runs have come.
+/// and begin where the run before had come to, or further back, but not before
+/// where that began. Returns how far the runs have come.
 #[track_caller]
-fn check(expected: &[String], runs: &[Run]) -> usize {
+fn check(expected: &[String], runs: &[Vec<String>]) -> usize {
     let (mut safe, mut reached) = (0, 0);
-    for (number, run) in runs.iter().enumerate() {
-        let Some(first) = run.rows.first() else { continue };
+    for (number, rows) in runs.iter().enumerate() {
+        let Some(first) = rows.first() else { continue };
         let begins = safe
             + expected[safe..=reached.min(expected.len() - 1)]
                 .iter()
@@ -67,12 +51,11 @@ fn check(expected: &[String], runs: &[Run]) -> usize {
                 .unwrap_or_else(|| {
                     panic!("run {number} begins with {first}, not in {safe}..={reached}")
                 });
-        for (at, row) in run.rows.iter().enumerate() {
+        for (at, row) in rows.iter().enumerate() {
             assert_eq!(Some(row), expected.get(begins + at), "run {number}, record {at}");
         }
-        reached = reached.max(begins + run.rows.len());
-        // A barrier before the first record says what the run before said.
-        safe = if run.safe > 0 { begins + run.safe } else { begins };
+        reached = reached.max(begins + rows.len());
+        safe = begins;
     }
     reached
 }
@@ -126,7 +109,7 @@ fn records_of_several_lines_stay_whole_over_kills() {
         live.signal(Signal::KILL);
         let (_, lines, messages) = live.end();
         assert_eq!(messages, Vec::<String>::new());
-        runs.push(Run::of(&lines));
+        runs.push(uncut(lines));
     }
     append(&log, "ERROR last\n");
     let live = Live::spawn(ingest(folder.path(), &args));
@@ -136,7 +119,7 @@ fn records_of_several_lines_stay_whole_over_kills() {
     }
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
-    runs.push(Run::of(&lines));
+    runs.push(uncut(lines));
     assert_eq!(check(&expected, &runs), expected.len());
 }
 
@@ -147,14 +130,12 @@ fn the_record_held_at_a_signal_comes_in_the_next_run() {
     let args = ["--follow", "--multiline-start", "^[a-z]", "--multiline-wait", "1h", "app.log"];
     append(&log, "a\n 1\nb\n 2\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
     assert_eq!(live.line(), raw("a\n 1"));
     live.signal(Signal::TERM);
     let (end, lines, _) = live.end();
-    assert_eq!((end, lines.len()), (End::Code(0), 2), "{lines:?}");
+    assert_eq!((end, lines.len()), (End::Code(0), 0), "{lines:?}");
     append(&log, " 3\nc\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
     assert_eq!(live.line(), raw("b\n 2\n 3"));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
@@ -169,21 +150,19 @@ fn rotated_files_that_match_the_pattern_do_not_come_again() {
     let args = ["--follow", "--checkpoint-interval", "100ms", "app.log*"];
     append(path("app.log"), "one\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    let mut rows = vec![next_row(&live)];
+    let mut rows = vec![live.line()];
     for text in ["two\n", "three\n"] {
         let _ = fs::rename(path("app.log.1"), path("app.log.2"));
         fs::rename(path("app.log"), path("app.log.1")).unwrap();
         append(path("app.log"), text);
-        rows.push(next_row(&live));
+        rows.push(live.line());
     }
     assert_eq!(rows, ["one", "two", "three"].map(raw));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
     append(path("app.log"), "four\n");
-    assert_eq!(next_row(&live), raw("four"));
+    assert_eq!(live.line(), raw("four"));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
 }
@@ -197,18 +176,16 @@ fn a_file_that_was_read_and_deleted_is_not_missed() {
     let args = ["--follow", "--checkpoint-interval", "100ms", "app.log"];
     append(path("app.log"), "one\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    assert_eq!(next_row(&live), raw("one"));
+    assert_eq!(live.line(), raw("one"));
     fs::rename(path("app.log"), path("app.log.1")).unwrap();
     append(path("app.log"), "two\n");
-    assert_eq!(next_row(&live), raw("two"));
+    assert_eq!(live.line(), raw("two"));
     fs::remove_file(path("app.log.1")).unwrap();
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
     append(path("app.log"), "three\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    assert_eq!(next_row(&live), raw("three"));
+    assert_eq!(live.line(), raw("three"));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
 }
@@ -222,28 +199,20 @@ fn an_empty_file_that_was_rotated_is_found() {
     let args = ["--follow", "--checkpoint-interval", "100ms", "app.log"];
     append(path("app.log"), "");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    while !live.line().contains("barrier") {}
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !path("state/commit.1.json").exists() {
+        assert!(Instant::now() < deadline, "nothing is committed");
+        thread::sleep(Duration::from_millis(5));
+    }
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
     append(path("app.log"), "one\n");
     fs::rename(path("app.log"), path("app.log.1")).unwrap();
     append(path("app.log"), "two\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    assert_eq!([next_row(&live), next_row(&live)], ["one", "two"].map(raw));
+    assert_eq!([live.line(), live.line()], ["one", "two"].map(raw));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
-}
-
-/// The next line that is no control line.
-fn next_row(live: &Live) -> String {
-    loop {
-        let row = live.line();
-        if !row.starts_with(r#"{"@":"#) {
-            return row;
-        }
-    }
 }
 
 /// Three files that overlap, in which every third record has no time.
@@ -277,8 +246,8 @@ fn a_merge_goes_on_in_the_same_order_after_kills() {
 
     let mut args = vec!["--merge-by-time", "--checkpoint-interval", "30ms"];
     args.extend(files);
-    let mut runs: Vec<Run> = vec![];
-    while !runs.last().is_some_and(|run| run.is_ended) {
+    let (mut runs, mut is_ended): (Vec<Vec<String>>, bool) = (vec![], false);
+    while !is_ended {
         let live = Live::spawn(ingest(folder.path(), &args));
         let mut lines = vec![];
         // The last run is left to end.
@@ -286,15 +255,16 @@ fn a_merge_goes_on_in_the_same_order_after_kills() {
             lines.extend((0..5_000).map(|_| live.line()));
             live.signal(Signal::KILL);
         }
-        let (_, rest, messages) = live.end();
+        let (end, rest, messages) = live.end();
         assert_eq!(messages, Vec::<String>::new());
+        is_ended = end == End::Code(0);
         lines.extend(rest);
-        runs.push(Run::of(&lines));
+        runs.push(uncut(lines));
     }
     assert_eq!(check(&expected, &runs), expected.len());
     let live = Live::spawn(ingest(folder.path(), &args));
     let (end, lines, _) = live.end();
-    assert_eq!((end, Run::of(&lines).rows.len()), (End::Code(0), 0), "nothing comes twice");
+    assert_eq!((end, lines.len()), (End::Code(0), 0), "nothing comes twice");
 }
 
 #[test]
@@ -307,8 +277,7 @@ fn a_merged_file_that_was_renamed_is_found_and_one_that_is_gone_told() {
     let run = |args: &[&str]| {
         let ran = ingest(folder.path(), args).output().unwrap();
         let text = String::from_utf8(ran.stdout).unwrap();
-        let rows = Run::of(&text.lines().map(str::to_owned).collect::<Vec<_>>()).rows;
-        (ran.status.code(), rows.concat(), String::from_utf8(ran.stderr).unwrap())
+        (ran.status.code(), text.replace('\n', ""), String::from_utf8(ran.stderr).unwrap())
     };
     assert_eq!(run(&args).0, Some(0));
     append(folder.path().join("a"), "{\"t\":1757671209}\n");
@@ -323,7 +292,7 @@ fn merged(folder: &Path, args: &[&str]) -> Vec<String> {
     let ran = ingest(folder, &[&["--merge-by-time"], args].concat()).output().unwrap();
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
     let text = String::from_utf8(ran.stdout).unwrap();
-    Run::of(&text.lines().map(str::to_owned).collect::<Vec<_>>()).rows
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -386,16 +355,14 @@ fn a_line_too_long_is_not_rejected_again() {
     append(&log, &"x".repeat(3_000));
     let args = ["--follow", "--max-line", "100", "app.log"];
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    assert_eq!(next_row(&live), raw("one"));
+    assert_eq!(live.line(), raw("one"));
     assert!(live.message().contains("app.log:2: too_long"));
     live.signal(Signal::TERM);
     assert_eq!(live.end().0, End::Code(0));
     append(&log, &"x".repeat(3_000));
     append(&log, "\ntwo\n");
     let live = Live::spawn(ingest(folder.path(), &args));
-    live.line();
-    assert_eq!(next_row(&live), raw("two"));
+    assert_eq!(live.line(), raw("two"));
     live.signal(Signal::TERM);
     let (end, _, messages) = live.end();
     assert_eq!((end, messages), (End::Code(0), vec![]));

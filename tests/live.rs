@@ -158,6 +158,7 @@ fn timeout_leaves_a_source_time_to_save() {
     })
     .end();
     assert_eq!((end, messages), (End::Code(124), vec![]));
+    assert!(!lines.is_empty());
     assert_eq!(lines.last().unwrap(), r#"{"@":"suspend"}"#, "{lines:?}");
 }
 

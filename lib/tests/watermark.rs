@@ -5,6 +5,8 @@
 mod support;
 
 use highwater_core::stream::{Operator, Output, SideFile};
+use std::io::Seek as _;
+
 use support::{feed, rows, run, window};
 
 /// A record at so many seconds after the epoch.
@@ -26,21 +28,6 @@ fn row(start: &str, end: &str, n: u32) -> String {
         + "\n"
 }
 
-/// Shares what is written to it.
-#[derive(Clone, Default)]
-struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
-
-impl std::io::Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_window_closes_when_the_watermark_reaches_its_end() {
     // time       10 11 12 13 14 15            25        10
@@ -50,8 +37,8 @@ fn a_window_closes_when_the_watermark_reaches_its_end() {
     //                                          └ closes [10, 15) with its five records
     let mut operator = window(&[FIVE_SECONDS]);
     let mut out = Output::in_memory();
-    let late = Shared::default();
-    out.late = Some(SideFile::new("late", Box::new(late.clone())));
+    let mut late = tempfile::tempfile().unwrap();
+    out.late = Some(SideFile::new("late", "late.ndjson", late.try_clone().unwrap()));
     for seconds in 10..=15 {
         feed(&mut operator, &[&at(seconds)], &mut out);
         assert!(out.rows().is_empty(), "at {seconds}");
@@ -65,10 +52,9 @@ fn a_window_closes_when_the_watermark_reaches_its_end() {
     out.flush().unwrap();
     let all = [row("10", "15", 5), row("15", "20", 1), row("20", "25", 1), row("25", "30", 1)];
     assert_eq!(String::from_utf8_lossy(out.rows()), all.concat());
-    assert_eq!(
-        String::from_utf8_lossy(&late.0.borrow()),
-        "{\"timestamp\":10,\"v\":10,\"late_by\":5.0}\n"
-    );
+    late.rewind().unwrap();
+    let written = std::io::read_to_string(late).unwrap();
+    assert_eq!(written, "{\"timestamp\":10,\"v\":10,\"late_by\":5.0}\n");
     let mut stats = out.stats.clone();
     operator.stats(&mut stats);
     let query = &stats.window.unwrap().queries[0];

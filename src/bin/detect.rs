@@ -8,7 +8,7 @@ use std::{fmt, fs};
 
 use anyhow::Context as _;
 use clap::Parser;
-use highwater_core::cli::{self, IoArgs, Run, UsageError};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, UsageError};
 use highwater_core::detect::detector::{DetectorKind, Settings};
 use highwater_core::detect::{
     Allow, BARE, Condition, Detect, DetectOptions, Emit, REFERENCE, Rule, SeriesBounds, read_rules,
@@ -165,6 +165,9 @@ struct Args {
 
     #[command(flatten)]
     io: IoArgs,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
 }
 
 impl Args {
@@ -357,6 +360,7 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let mut detect = Detect::new(args.all_rules()?, &args.options());
         Run::new("detect", &args.io)
+            .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .files(&args.files)
             .beside(args.files_beside())
             .drive(&mut detect)

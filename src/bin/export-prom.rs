@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use highwater_core::cli::{self, IoArgs, Run, Textfile};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, Textfile};
 use highwater_core::prometheus::{ExportProm, Options};
 use highwater_core::time::TimeDelta;
 
@@ -65,6 +65,9 @@ struct Args {
 
     #[command(flatten)]
     io: IoArgs,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
 }
 
 /// Reads `name=value`; the name must be one that Prometheus takes.
@@ -96,7 +99,10 @@ fn main() -> ExitCode {
         if let Some(sink) = sink {
             export = export.with_sink(Box::new(sink));
         }
-        let run = Run::new("export-prom", &args.io).files(&args.files).end_of_stream();
+        let run = Run::new("export-prom", &args.io)
+            .checkpoint(&args.checkpoint, cli::plan::<Args>)
+            .files(&args.files)
+            .end_of_stream();
         run.sink(textfile).drive(&mut export)
     })
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args as Arguments, Parser};
-use highwater_core::checkpoint::{Directory, Positions, random_id};
+use highwater_core::checkpoint::{Directory, Positions, start};
 #[cfg(feature = "kafka")]
 use highwater_core::cli::KafkaSourceArgs;
-use highwater_core::cli::{self, IoArgs, LineFormat, Run, UsageError};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, LineFormat, Run, UsageError};
 use highwater_core::format::TimeOptions;
-use highwater_core::line::{Framing, Multiline, Start};
+use highwater_core::line::{Framing, Multiline};
 use highwater_core::source::{
     Address, Connection, EventTimes, FormatTimes, GrowingFiles, Listener, Merge, Pace, Rate,
     Source, expand_paths,
@@ -111,6 +111,9 @@ struct Args {
 
     #[command(flatten)]
     multiline: MultilineArgs,
+
+    #[command(flatten)]
+    restart: RestartArgs,
 
     #[command(flatten)]
     checkpoint: CheckpointArgs,
@@ -259,14 +262,14 @@ impl MultilineArgs {
 /// Going on where an earlier run stopped.
 #[derive(Arguments, Debug)]
 #[command(next_help_heading = "Checkpoint")]
-struct CheckpointArgs {
-    /// Keep positions in this folder; the same command line goes on there
-    #[arg(long, value_name = "DIR", env = "HIGHWATER_CHECKPOINT", requires = "seekable")]
-    checkpoint: Option<PathBuf>,
-
-    /// How often positions are kept
+struct RestartArgs {
+    /// How often the line keeps its state
     #[arg(long, value_name = "DURATION", default_value = "10s", requires = "checkpoint")]
     checkpoint_interval: TimeDelta,
+
+    /// Forget what the folder holds and begin anew, behind what the output file holds by now
+    #[arg(long, requires = "checkpoint")]
+    reset: bool,
 
     /// Whether a file that cannot be found again, or offsets that are gone, are an error
     #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
@@ -283,18 +286,22 @@ impl Args {
         let durations = [
             ("--trigger", Some(self.growing.trigger)),
             ("--heartbeat", self.heartbeat),
-            ("--checkpoint-interval", Some(self.checkpoint.checkpoint_interval)),
+            ("--checkpoint-interval", Some(self.restart.checkpoint_interval)),
         ];
         for (flag, duration) in durations {
             if duration.is_some_and(|duration| duration <= TimeDelta::ZERO) {
                 return Err(UsageError(format!("{flag} must be longer than 0s")));
             }
         }
-        if !self.checkpoint.fail_on_data_loss
+        if !self.restart.fail_on_data_loss
             && self.checkpoint.checkpoint.is_none()
             && !self.reads_kafka()
         {
             let message = "--fail-on-data-loss belongs to --checkpoint and --kafka";
+            return Err(UsageError(message.to_owned()));
+        }
+        if self.checkpoint.checkpoint.is_some() && self.files.is_empty() && !self.reads_kafka() {
+            let message = "--checkpoint needs what can be gone back to: files, or topics of Kafka";
             return Err(UsageError(message.to_owned()));
         }
         let ends = self
@@ -347,8 +354,7 @@ impl Args {
                            which has come to its end";
             return Err(UsageError(message.to_owned()));
         }
-        let options =
-            self.kafka.options(self.checkpoint.fail_on_data_loss, self.growing.trigger)?;
+        let options = self.kafka.options(self.restart.fail_on_data_loss, self.growing.trigger)?;
         Ok(options.map(|options| KafkaOptions { merge: self.merge.make_times(), ..options }))
     }
 
@@ -358,17 +364,14 @@ impl Args {
         };
         #[cfg(feature = "kafka")]
         let kafka = self.kafka()?;
-        let directory = Arc::new(Directory::open(path)?);
-        let positions = Positions::new(Arc::clone(&directory));
-        let start = Start {
-            line: Some(directory.line.clone()),
-            run: Some(random_id()),
-            epoch: positions.newest()?,
-            pending: None,
-            stage: 0,
-        };
-        let fail_on_loss = self.checkpoint.fail_on_data_loss;
-        let interval = self.checkpoint.checkpoint_interval;
+        let mut directory = Directory::open(path, |text| cli::say("ingest", text))?;
+        if self.restart.reset {
+            directory.reset()?;
+        }
+        let start = start(&directory)?;
+        let positions = Positions::new(Arc::new(directory), start.epoch.unwrap_or(0));
+        let fail_on_loss = self.restart.fail_on_data_loss;
+        let interval = self.restart.checkpoint_interval;
         let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
         #[cfg(feature = "kafka")]
         if let Some(options) = kafka {
@@ -451,6 +454,7 @@ fn main() -> ExitCode {
             .framing(args.multiline.framing()?)
             .origin(origin)
             .outside_world()
+            .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .drive(&mut args.operator())
     })
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use highwater_core::cli::{self, IoArgs, LineFormat, ReshapeArgs, Run, TimeArgs, UsageError};
+use highwater_core::cli::{
+    self, CheckpointArgs, IoArgs, LineFormat, ReshapeArgs, Run, TimeArgs, UsageError,
+};
 use highwater_core::format::{CsvParser, Dialect, LogFormatParser, PatternParser};
 use highwater_core::stage::{Explain, Format, Parse};
 
@@ -72,6 +74,9 @@ struct Args {
 
     #[command(flatten)]
     io: IoArgs,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
 }
 
 /// What has no place beside --explain, which writes no records and rejects none.
@@ -200,6 +205,7 @@ fn main() -> ExitCode {
             return explain(&args, parse);
         }
         Run::new("parse", &args.io)
+            .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .files(&args.files)
             .beside(args.reshape.files())
             .drive(&mut parse)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, Format, IoArgs, RowFormat, Run, UsageError};
+use highwater_core::cli::{self, CheckpointArgs, Format, IoArgs, RowFormat, Run, UsageError};
 use highwater_core::explain::{self, SparkJob};
 use highwater_core::line::Projection;
 use highwater_core::query::{Expr, Plan, QueryError, QueryFlags, builtin_names, builtins};
@@ -83,6 +83,9 @@ struct Args {
 
     #[command(flatten)]
     io: IoArgs,
+
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
 }
 
 /// The parts of a query that are given as flags.
@@ -171,7 +174,7 @@ struct RunArgs {
     #[arg(long)]
     row_meta: bool,
 
-    /// At the end of input close all windows; keep needs a checkpoint, which is not there yet
+    /// At the end of input close all windows, or keep them open for the next run with --checkpoint
     #[arg(long, value_name = "close|keep", default_value = "close")]
     at_end: AtEnd,
 }
@@ -239,6 +242,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
         .map_err(|error| UsageError(error.to_string()))?
         .with_time_named_by_query(names_time);
     Run::new("window", &args.io)
+        .checkpoint(&args.checkpoint, cli::plan::<Args>)
         .files(&args.input)
         .beside(args.query.iter().filter(|query| is_query_file(query)).map(PathBuf::from))
         .late(args.late.as_deref())
@@ -273,8 +277,8 @@ fn options(
     if run.ahead == Ahead::Keep && run.max_ahead.is_none() && run.max_jump.is_none() {
         return Err(usage("--ahead keep goes with --max-ahead or --max-jump"));
     }
-    if run.at_end == AtEnd::Keep {
-        return Err(usage("--at-end keep leaves windows in a checkpoint, which is not there yet"));
+    if run.at_end == AtEnd::Keep && args.checkpoint.checkpoint.is_none() {
+        return Err(usage("--at-end keep leaves windows to the next run: it needs --checkpoint"));
     }
     if args.late.as_deref() == Some(Path::new("-")) {
         return Err(usage("--late needs a file; stdout is for the rows"));

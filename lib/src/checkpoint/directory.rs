@@ -1,98 +1,146 @@
-//! The folder of a checkpoint.
+//! The folder of a checkpoint, as `ingest` holds it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Why a checkpoint cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The system refused something.
-    #[error("cannot use {path}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another `ingest` works with it.
-    #[error("{0} is in use by another ingest; a folder belongs to one pipeline")]
-    Locked(PathBuf),
-    /// A file is not as it was written.
-    #[error(
-        "{path} is damaged ({what}); remove it to go on from the epoch before, or the folder to begin anew"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-}
-
-impl CheckpointError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        |source| Self::Io { path, source }
-    }
-}
+use super::CheckpointError;
+use super::commit::Commits;
+use super::file::{numbers, replace};
+use super::lock::{PATIENCE, Share, lock};
+use super::registry::survivors;
 
 /// A checkpoint's folder, locked for this process.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Identity of the pipeline, the same in all its runs.
+    /// Identity of the line, the same in all its runs.
     pub line: String,
+    /// Identity of this run.
+    pub run: String,
     /// Holds the lock until it is dropped.
     _lock: File,
 }
 
 impl Directory {
-    /// Takes hold of a folder, which is made if it is not there.
+    /// Takes hold of a folder, which is made if it is not there, and begins a
+    /// run: no stage of an earlier one is left. If some are, `wait` is told who
+    /// they are, once.
     ///
     /// # Errors
     ///
-    /// Fails if another process has it, or it cannot be written to.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+    /// Fails if other processes do not let go of it, or it cannot be written to.
+    pub fn open(path: &Path, wait: impl Fn(&str)) -> Result<Self, CheckpointError> {
+        Self::open_within(path, PATIENCE, wait)
+    }
+
+    fn open_within(
+        path: &Path,
+        patience: Duration,
+        wait: impl Fn(&str),
+    ) -> Result<Self, CheckpointError> {
         fs::create_dir_all(path).map_err(CheckpointError::io(path))?;
-        let lock_path = path.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(CheckpointError::io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(CheckpointError::Locked(path.to_owned()));
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(CheckpointError::io(&lock_path)(source));
-            }
-        }
-        let line = identity(&path.join("line"))?;
-        Ok(Self { path: path.to_owned(), line, _lock: lock })
+        let wait = || {
+            wait(&format!(
+                "{} is in use by {}: waiting up to {} s for it",
+                path.display(),
+                survivors(path),
+                patience.as_secs()
+            ));
+        };
+        let hold = |name: &str| {
+            let held = lock(&path.join(name), Share::Exclusive, patience, wait)?;
+            held.ok_or_else(|| in_use(path))
+        };
+        let held = hold("lock")?;
+        let gone = hold("stages")?;
+        let line = identity(path)?;
+        let run = random_id();
+        replace(&path.join("run"), &[format!("{run}\n").as_bytes()])?;
+        drop(gone);
+        Ok(Self { path: path.to_owned(), line, run, _lock: held })
     }
 
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The epoch that the run goes on from; 0 is the beginning.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be read, or what it says was committed is
+    /// damaged.
+    pub fn epoch(&self) -> Result<u64, CheckpointError> {
+        let commits = Commits::new(&self.path);
+        match commits.newest()? {
+            Some(epoch) => Ok(commits.load(epoch)?.epoch),
+            None => Ok(0),
+        }
+    }
+
+    /// Forgets everything, to begin anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be removed.
+    pub fn reset(&mut self) -> Result<(), CheckpointError> {
+        let remove = |name: String| {
+            let path = self.path.join(name);
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(CheckpointError::io(&path)(error))
+                }
+                _ => Ok(()),
+            }
+        };
+        // Without commits nothing else counts, so they go first and the newest of them last.
+        for epoch in numbers(&self.path, "commit.", ".json")? {
+            remove(format!("commit.{epoch}.json"))?;
+        }
+        for epoch in numbers(&self.path, "positions.", ".json")? {
+            remove(format!("positions.{epoch}.json"))?;
+        }
+        for number in numbers(&self.path, "stage.", "")? {
+            remove(format!("stage.{number}"))?;
+        }
+        remove("line".to_owned())?;
+        self.line = identity(&self.path)?;
+        Ok(())
+    }
 }
 
-/// Reads a pipeline's identity, or makes one.
-fn identity(path: &Path) -> Result<String, CheckpointError> {
-    match fs::read_to_string(path) {
-        Ok(text) if is_identity(text.trim_end()) => Ok(text.trim_end().to_owned()),
-        Ok(_) => Err(CheckpointError::Damaged {
-            path: path.to_owned(),
-            what: "it should hold 16 hexadecimal digits".to_owned(),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+/// The error of a folder that others hold.
+pub(super) fn in_use(path: &Path) -> CheckpointError {
+    CheckpointError::InUse { path: path.to_owned(), holders: survivors(path) }
+}
+
+/// Reads a file of one word; `None` if it is not there.
+pub(super) fn read(folder: &Path, name: &str) -> Result<Option<String>, CheckpointError> {
+    let path = folder.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(CheckpointError::io(&path)(source)),
+    }
+}
+
+/// Reads a line's identity, or makes one.
+fn identity(folder: &Path) -> Result<String, CheckpointError> {
+    let path = folder.join("line");
+    match read(folder, "line")? {
+        Some(line) if is_identity(&line) => Ok(line),
+        Some(_) => Err(CheckpointError::damaged(&path, "it should hold 16 hexadecimal digits")),
+        None => {
             let line = random_id();
-            replace(path, format!("{line}\n").as_bytes()).map_err(CheckpointError::io(path))?;
+            replace(&path, &[format!("{line}\n").as_bytes()])?;
             Ok(line)
         }
-        Err(source) => Err(CheckpointError::io(path)(source)),
     }
 }
 
@@ -102,18 +150,24 @@ fn is_identity(text: &str) -> bool {
 
 /// Sixteen hexadecimal digits that nobody else has. The standard library seeds
 /// its hash maps from the system's random numbers.
-pub fn random_id() -> String {
+fn random_id() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// Writes a file so that after a crash it has its old content or the new one,
-/// whole.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    // The new name is in the folder, which is a file of its own.
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Directory::open_within(folder.path(), Duration::ZERO, |_| {});
+        let first = open().unwrap();
+        assert!(matches!(open(), Err(CheckpointError::InUse { .. })));
+        let (line, run) = (first.line.clone(), first.run.clone());
+        drop(first);
+        let second = open().unwrap();
+        assert_eq!(second.line, line);
+        assert_ne!(second.run, run);
+    }
 }

@@ -1,30 +1,32 @@
 //! Where the sources stood at the end of each epoch.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::{CheckpointError, Directory, replace};
-use crate::checksum::fnv1a;
+use super::commit::Commits;
+use super::file::{numbers, read_json, write_json};
+use super::{CheckpointError, Directory};
 use crate::source::Position;
-use crate::stream::StageError;
 
 /// The positions of the sources, by epoch.
 ///
 /// A file for an epoch is two lines: the positions as JSON, and their FNV-1a
-/// hash. Files of older epochs are removed once a newer one is safe, but for
+/// hash. Files of epochs older than the committed one are removed, but for
 /// the one before.
 #[derive(Clone, Debug)]
 pub struct Positions {
     directory: Arc<Directory>,
+    /// The epoch to go on from.
+    epoch: u64,
 }
 
 /// What is written down.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saved {
-    format: u32,
+    format: u64,
     epoch: u64,
     #[serde(default)]
     files: Vec<Position>,
@@ -50,30 +52,21 @@ pub struct PartitionPosition {
     pub time: Option<i64>,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u64 = 1;
 
 impl Positions {
-    /// Those kept in a folder.
-    pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory }
+    /// Those kept in a folder; the run goes on from `epoch`.
+    pub fn new(directory: Arc<Directory>, epoch: u64) -> Self {
+        Self { directory, epoch }
     }
 
-    /// The newest epoch with positions.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the folder cannot be read.
-    pub fn newest(&self) -> Result<Option<u64>, CheckpointError> {
-        Ok(self.epochs()?.into_iter().max())
-    }
-
-    /// The positions in files of the newest epoch, if there is one.
+    /// The positions in files of the epoch; `None` at the very beginning.
     ///
     /// # Errors
     ///
     /// Fails if they cannot be read, or are not as they were written: going on
     /// from others would lose lines or repeat them.
-    pub fn load(&self) -> Result<Option<Vec<Position>>, StageError> {
+    pub fn load(&self) -> Result<Option<Vec<Position>>, CheckpointError> {
         let saved = self.saved()?;
         if saved.as_ref().is_some_and(|saved| !saved.partitions.is_empty()) {
             return Err(self.of_another("Kafka"));
@@ -81,12 +74,12 @@ impl Positions {
         Ok(saved.map(|saved| saved.files))
     }
 
-    /// The positions in partitions of the newest epoch, if there is one.
+    /// The positions in partitions of the epoch; `None` at the very beginning.
     ///
     /// # Errors
     ///
     /// See [`load`](Self::load).
-    pub fn load_partitions(&self) -> Result<Option<Vec<PartitionPosition>>, StageError> {
+    pub fn load_partitions(&self) -> Result<Option<Vec<PartitionPosition>>, CheckpointError> {
         let saved = self.saved()?;
         if saved.as_ref().is_some_and(|saved| !saved.files.is_empty()) {
             return Err(self.of_another("files"));
@@ -94,20 +87,18 @@ impl Positions {
         Ok(saved.map(|saved| saved.partitions))
     }
 
-    fn saved(&self) -> Result<Option<Saved>, StageError> {
-        let load = || match self.newest()? {
-            Some(epoch) => read(&self.file(epoch)).map(Some),
-            None => Ok(None),
-        };
-        load().map_err(|error| failed(&error))
+    fn saved(&self) -> Result<Option<Saved>, CheckpointError> {
+        let file = self.file(self.epoch);
+        if self.epoch == 0 && !file.exists() {
+            return Ok(None);
+        }
+        read_json(&file, FORMAT).map(Some)
     }
 
-    fn of_another(&self, source: &str) -> StageError {
-        let path = self.directory.path().display();
-        StageError::Failed(format!(
-            "{path} holds the positions of a run that read {source}: use that command line, or \
-             another folder"
-        ))
+    fn of_another(&self, source: &str) -> CheckpointError {
+        let path = self.directory.path().to_owned();
+        let what = format!("it holds the positions of a run that read {source}");
+        CheckpointError::Changed { path, what }
     }
 
     /// Keeps the positions in files of an epoch.
@@ -115,7 +106,7 @@ impl Positions {
     /// # Errors
     ///
     /// Fails if they cannot be written.
-    pub fn save(&mut self, epoch: u64, files: &[Position]) -> Result<(), StageError> {
+    pub fn save(&mut self, epoch: u64, files: &[Position]) -> Result<(), CheckpointError> {
         let (files, partitions) = (files.to_vec(), Vec::new());
         self.write(&Saved { format: FORMAT, epoch, files, partitions })
     }
@@ -129,19 +120,15 @@ impl Positions {
         &mut self,
         epoch: u64,
         partitions: Vec<PartitionPosition>,
-    ) -> Result<(), StageError> {
+    ) -> Result<(), CheckpointError> {
         self.write(&Saved { format: FORMAT, epoch, files: Vec::new(), partitions })
     }
 
-    fn write(&mut self, saved: &Saved) -> Result<(), StageError> {
-        let epoch = saved.epoch;
-        let file = self.file(epoch);
-        let write = |source| StageError::Write { to: file.display().to_string(), source };
-        let text = serde_json::to_string(saved).map_err(|error| write(error.into()))?;
-        let hash = fnv1a(text.as_bytes());
-        replace(&file, format!("{text}\n{hash:016x}\n").as_bytes()).map_err(write)?;
-        let epochs = self.epochs().map_err(|error| failed(&error))?;
-        for old in epochs.into_iter().filter(|old| old + 1 < epoch) {
+    fn write(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
+        write_json(&self.file(saved.epoch), saved)?;
+        let committed = Commits::new(self.directory.path()).newest()?.unwrap_or(0);
+        let kept = numbers(self.directory.path(), "positions.", ".json")?;
+        for old in kept.into_iter().filter(|old| old + 1 < committed) {
             // One that stays is removed the next time.
             let _ = fs::remove_file(self.file(old));
         }
@@ -151,78 +138,33 @@ impl Positions {
     fn file(&self, epoch: u64) -> PathBuf {
         self.directory.path().join(format!("positions.{epoch}.json"))
     }
-
-    fn epochs(&self) -> Result<Vec<u64>, CheckpointError> {
-        let path = self.directory.path();
-        let mut epochs = Vec::new();
-        for entry in fs::read_dir(path).map_err(CheckpointError::io(path))? {
-            let name = entry.map_err(CheckpointError::io(path))?.file_name();
-            let name = name.to_string_lossy();
-            let number =
-                name.strip_prefix("positions.").and_then(|rest| rest.strip_suffix(".json"));
-            epochs.extend(number.and_then(|number| number.parse::<u64>().ok()));
-        }
-        Ok(epochs)
-    }
-}
-
-fn read(path: &Path) -> Result<Saved, CheckpointError> {
-    let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
-    let text = fs::read_to_string(path).map_err(CheckpointError::io(path))?;
-    let (json, hash) = text
-        .trim_end()
-        .rsplit_once('\n')
-        .ok_or_else(|| damaged("it has no second line".to_owned()))?;
-    if u64::from_str_radix(hash, 16) != Ok(fnv1a(json.as_bytes())) {
-        return Err(damaged("its checksum is wrong".to_owned()));
-    }
-    let saved: Saved = serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
-    if saved.format != FORMAT {
-        let (format, known) = (saved.format, FORMAT);
-        return Err(damaged(format!("it is in format {format}, and this version knows {known}")));
-    }
-    Ok(saved)
-}
-
-/// An error with its cause, in words.
-fn failed(error: &CheckpointError) -> StageError {
-    let cause =
-        std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
-    StageError::Failed(format!("{error}{cause}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Commit;
 
     #[test]
-    fn the_newest_epoch_counts_and_damage_is_told() {
+    fn the_committed_epoch_counts_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = Arc::new(Directory::open(folder.path()).unwrap());
-        let mut positions = Positions::new(directory);
-        assert_eq!((positions.newest().unwrap(), positions.load().unwrap()), (None, None));
-        for epoch in [1, 2, 9, 10] {
-            positions.save(epoch, &[]).unwrap();
+        let directory = Arc::new(Directory::open(folder.path(), |_| {}).unwrap());
+        let of = |epoch| Positions::new(Arc::clone(&directory), epoch);
+        assert_eq!(of(0).load().unwrap(), None);
+        let commits = Commits::new(folder.path());
+        for epoch in [0, 1, 2, 9, 10] {
+            of(0).save(epoch, &[]).unwrap();
+            commits.save(&Commit::new(epoch, 3, None)).unwrap();
         }
-        assert_eq!(
-            (positions.newest().unwrap(), positions.load().unwrap()),
-            (Some(10), Some(vec![]))
-        );
-        assert_eq!(positions.epochs().unwrap().len(), 2, "older ones are removed");
-        let file = positions.file(10);
+        of(0).save(11, &[]).unwrap();
+        assert_eq!(of(10).load().unwrap(), Some(vec![]));
+        let kept = numbers(folder.path(), "positions.", ".json").unwrap();
+        assert_eq!(kept, [9, 10, 11], "older ones are removed");
+        let file = of(10).file(10);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replace("10", "11")).unwrap();
-        let error = positions.load().unwrap_err().to_string();
+        let error = of(10).load().unwrap_err().to_string();
         assert!(error.contains("positions.10.json") && error.contains("checksum"), "{error}");
-    }
-
-    #[test]
-    fn a_folder_belongs_to_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Directory::open(folder.path()).unwrap();
-        assert!(matches!(Directory::open(folder.path()), Err(CheckpointError::Locked(_))));
-        let line = first.line.clone();
-        drop(first);
-        assert_eq!(Directory::open(folder.path()).unwrap().line, line);
+        assert!(error.contains("commit.10.json"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 //! codes. Only this module reads a clock or writes to stderr.
 
 mod args;
+mod checkpoint;
 mod format;
 mod input;
 #[cfg(feature = "kafka")]
@@ -27,6 +28,7 @@ use clap::error::ErrorKind;
 
 pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
+pub use checkpoint::{CheckpointArgs, plan};
 pub use format::{Format, RowFormat};
 #[cfg(feature = "kafka")]
 pub use kafka::{ClientArgs, kafka_failed};
@@ -87,7 +89,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a message for people to stderr, behind the program's name.
-pub(crate) fn say(name: &str, text: &str) {
+pub fn say(name: &str, text: &str) {
     // There is nobody to tell that stderr is closed.
     let _ = io::stderr().write_all(format!("{name}: {text}\n").as_bytes());
 }

@@ -10,10 +10,12 @@ use super::format::RowFormat;
 use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
-use super::{IoArgs, UsageError, say};
+use super::{CheckpointArgs, IoArgs, UsageError, checkpoint, say};
+use crate::checkpoint::{Plan, Role, StageCheckpoint};
+use crate::checksum::fnv1a;
 use crate::line::Framing;
 use crate::source::{Files, Source, expand_paths, is_pipe, present_paths};
-use crate::stream::{Operator, Options, Origin, Output, SideFile, drive};
+use crate::stream::{Checkpoint, Operator, Options, Origin, Output, SideFile, drive};
 use crate::time::TimeDelta;
 
 /// One run of a stage, as the command line describes it.
@@ -33,6 +35,7 @@ pub struct Run<'a> {
     format: RowFormat,
     accept_control: bool,
     writes_stream: bool,
+    checkpoint: Option<(&'a Path, bool, Plan)>,
 }
 
 impl<'a> Run<'a> {
@@ -52,6 +55,7 @@ impl<'a> Run<'a> {
             format: RowFormat::Ndjson,
             accept_control: true,
             writes_stream: true,
+            checkpoint: None,
         }
     }
 
@@ -131,6 +135,41 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Takes part in a checkpoint, if one is asked for, as a stage that computes
+    /// what `plan` says.
+    #[must_use]
+    pub fn checkpoint(mut self, args: &'a CheckpointArgs, plan: fn() -> Plan) -> Self {
+        self.checkpoint = args.checkpoint.as_deref().map(|path| (path, args.last, plan()));
+        self
+    }
+
+    /// The stage's part of the checkpoint, if it takes part in one.
+    fn stage_checkpoint(&self) -> anyhow::Result<Option<StageCheckpoint>> {
+        let Some((folder, is_last, plan)) = &self.checkpoint else { return Ok(None) };
+        if self.origin.is_none() && !self.files.is_empty() {
+            let text = "under --checkpoint only `ingest` reads files: give them to it, and let this \
+                        stage read its output";
+            return Err(UsageError(text.to_owned()).into());
+        }
+        if self.format != RowFormat::Ndjson {
+            let text = "under --checkpoint rows are NDJSON: --format table and csv have to begin anew \
+                        at each start";
+            return Err(UsageError(text.to_owned()).into());
+        }
+        let mut plan = plan.clone();
+        for path in &self.asides {
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            plan.push(format!("{} with checksum {:016x}", path.display(), fnv1a(&bytes)));
+        }
+        let role = if self.writes_stdout {
+            checkpoint::role(rustix::stdio::stdout(), *is_last, !self.writes_stream)?
+        } else {
+            Role::Foreign
+        };
+        Ok(Some(StageCheckpoint::new(folder, plan, role)))
+    }
+
     /// Keeps late records in this file.
     #[must_use]
     pub fn late(mut self, late: Option<&'a Path>) -> Self {
@@ -155,6 +194,7 @@ impl<'a> Run<'a> {
         if self.io.stats_every.is_some_and(|every| every <= TimeDelta::ZERO) {
             return Err(UsageError("--stats-every must be longer than 0s".to_owned()).into());
         }
+        let mut checkpoint = self.stage_checkpoint()?;
         let stage = self.stage;
         let stdout = rustix::stdio::stdout();
         let options = Options {
@@ -172,8 +212,10 @@ impl<'a> Run<'a> {
         let mut out = Output::new(self.format.sink(stdout), Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
         out.max_rejects = self.io.max_rejects;
-        out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
-        out.late = self.late.map(side_file).transpose()?;
+        let is_kept = checkpoint.is_some();
+        let side_file = |role| move |path| side_file(role, path, is_kept);
+        out.rejects = self.io.rejects.as_deref().map(side_file("rejects")).transpose()?;
+        out.late = self.late.map(side_file("late")).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         // What reads a pipe has another stage in front of it.
@@ -183,7 +225,8 @@ impl<'a> Run<'a> {
         if !self.writes_stdout {
             input.forget_stdout();
         }
-        let result = drive(operator, &mut input, &mut out, &options);
+        let part = checkpoint.as_mut().map(|checkpoint| checkpoint as &mut dyn Checkpoint);
+        let result = drive(operator, &mut input, &mut out, &options, part);
         let report = input.finish();
         let mut stats = out.stats.clone();
         operator.stats(&mut stats);
@@ -229,8 +272,15 @@ fn refuse_input<'a>(
     }
 }
 
-fn side_file(path: &Path) -> anyhow::Result<SideFile> {
+/// Opens a file to write to. Under a checkpoint it is not emptied: where it goes
+/// on shows only in what was kept.
+fn side_file(role: &'static str, path: &Path, is_kept: bool) -> anyhow::Result<SideFile> {
     let name = path.display().to_string();
-    let file = File::create(path).with_context(|| format!("cannot create {name}"))?;
-    Ok(SideFile::new(name, Box::new(file)))
+    let file = if is_kept {
+        File::options().create(true).append(true).open(path)
+    } else {
+        File::create(path)
+    };
+    let file = file.with_context(|| format!("cannot create {name}"))?;
+    Ok(SideFile::new(role, name, file))
 }

@@ -137,6 +137,8 @@ impl KafkaSink {
             // A report for each record that has arrived would cost as much as sending it.
             ("delivery.report.only.error", "true"),
             ("linger.ms", "5"),
+            // Half of it passes before the broker of the first answer is connected to.
+            ("reconnect.backoff.ms", "20"),
             ("batch.size", "1000000"),
             // What fits into the processor's caches: a longer queue is slower.
             ("queue.buffering.max.messages", "20000"),
@@ -165,6 +167,11 @@ impl KafkaSink {
             sink.producer
                 .init_transactions(Duration::from_secs(10))
                 .map_err(|error| KafkaFailure::other(doing, &error))?;
+        } else {
+            // The first answer came by an address of ours, this one comes from a broker that it
+            // named: the client takes that as the occasion to ask for the number that makes it
+            // idempotent. Else it would look half a second later, and send nothing until then.
+            let _ = sink.producer.client().fetch_metadata(Some(&sink.topic), ANSWER);
         }
         Ok(sink)
     }
@@ -252,11 +259,15 @@ impl KafkaSink {
             };
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
+                    let before = self.producer.in_flight_count();
                     self.check()?;
                     for message in self.messages() {
                         say(&message);
                     }
-                    thread::sleep(LOOK);
+                    // Where it was asked for reports of all records, each call takes in a few.
+                    if self.producer.in_flight_count() == before {
+                        thread::sleep(LOOK);
+                    }
                 }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                     let why = format!("{bytes} bytes are more than message.max.bytes allows");

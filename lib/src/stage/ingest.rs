@@ -12,7 +12,9 @@ use self::kcat::KcatJson;
 #[cfg(feature = "kafka")]
 use self::messages::Messages;
 use crate::line::{Control, Line, Projection, Reason, ScanError, Scanner, json};
-use crate::stream::{Operator, Output, Place, PlaceKind, StageError};
+use crate::stream::{
+    Operator, Output, Place, PlaceKind, RestoreError, SnapshotReader, SnapshotWriter, StageError,
+};
 
 /// Passes JSON records on as they are, wraps text in `@raw`, and sees to it
 /// that no data can pass for what belongs to the stream itself.
@@ -33,7 +35,9 @@ pub struct Ingest {
     /// Set if lines are messages of Kafka.
     #[cfg(feature = "kafka")]
     messages: Option<Messages>,
-    /// How many rows may still be written.
+    /// How many rows a run may write.
+    limit: u64,
+    /// How many of them it has not written yet.
     room: u64,
 }
 
@@ -96,6 +100,7 @@ impl Default for Ingest {
             kcat: None,
             #[cfg(feature = "kafka")]
             messages: None,
+            limit: u64::MAX,
             room: u64::MAX,
         }
     }
@@ -117,6 +122,20 @@ impl Operator for Ingest {
     fn is_stateful(&self) -> bool {
         false
     }
+
+    fn snapshot(&self, state: &mut SnapshotWriter) {
+        state.u64(self.limit);
+        state.u64(self.room);
+    }
+
+    fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        let (limit, room) = (state.u64()?, state.u64()?);
+        // A run that has come to its limit is over: the next one may read as much again.
+        if limit == self.limit && room > 0 {
+            self.room = room;
+        }
+        Ok(())
+    }
 }
 
 impl Ingest {
@@ -130,7 +149,7 @@ impl Ingest {
     /// Ends the run once so many records have been written; at least one.
     #[must_use]
     pub fn with_limit(mut self, records: NonZeroU64) -> Self {
-        self.room = records.get();
+        (self.limit, self.room) = (records.get(), records.get());
         self
     }
 

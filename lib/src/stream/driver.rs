@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::checkpoint::{Checkpoint, Kept, Numbering};
 use super::clock::ProcessingClock;
 use super::input::{Event, Input, Next};
 use super::{Operator, Origin, Output, Place, StageError};
-use crate::line::{Control, Framing, LineReader, Reason};
+use crate::line::{Control, Framing, LineReader, Position, Reason, Start};
 use crate::time::{TimeDelta, Timestamp};
 
 /// What the driver needs to know.
@@ -51,21 +52,30 @@ pub enum Outcome {
 /// Feeds `operator` from `input` until it ends.
 ///
 /// Output is flushed whenever the driver is about to wait for input, and at
-/// the end.
+/// the end. Under a checkpoint the run has to be ended by what the stream says,
+/// and its reader has to stay.
 ///
 /// # Errors
 ///
-/// Fails if input or output does, or on the first reject under `--strict`.
+/// Fails if input or output does, on the first reject under `--strict`, or if
+/// the checkpoint does.
 pub fn drive(
     operator: &mut dyn Operator,
     input: &mut dyn Input,
     out: &mut Output,
     options: &Options,
+    checkpoint: Option<&mut dyn Checkpoint>,
 ) -> Result<Outcome, StageError> {
+    let is_checked = checkpoint.is_some();
     let mut driver = Driver {
         operator: &mut *operator,
         input,
         out: &mut *out,
+        checkpoint: match checkpoint {
+            Some(checkpoint) => Some(checkpoint),
+            None => None,
+        },
+        is_over: false,
         reader: LineReader::new(options.framing.clone(), options.max_line),
         control: ControlLines::new(options),
         clock: ProcessingClock::default(),
@@ -74,6 +84,13 @@ pub fn drive(
     };
     let outcome = match driver.run() {
         Err(error) if error.is_reader_gone() => Ok(Outcome::ReaderGone),
+        outcome => outcome,
+    };
+    let outcome = match outcome {
+        Ok(Outcome::ReaderGone) if is_checked && !driver.is_over => {
+            let text = "the stage behind this one has gone before the end: nothing more is kept";
+            Err(StageError::Failed(text.to_owned()))
+        }
         outcome => outcome,
     };
     if outcome.is_err() {
@@ -88,6 +105,9 @@ struct Driver<'a> {
     operator: &'a mut dyn Operator,
     input: &'a mut dyn Input,
     out: &'a mut Output,
+    checkpoint: Option<&'a mut dyn Checkpoint>,
+    /// Whether all that the run has to say has been said.
+    is_over: bool,
     reader: LineReader,
     control: ControlLines,
     clock: ProcessingClock,
@@ -97,9 +117,7 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     fn run(&mut self) -> Result<Outcome, StageError> {
-        if let Some(origin) = &mut self.origin {
-            origin.begin(self.input.now(), self.out);
-        }
+        self.begin()?;
         loop {
             match self.input.next()? {
                 Next::Place(place) => {
@@ -116,6 +134,23 @@ impl Driver<'_> {
                 Next::End => return self.end(),
             }
         }
+    }
+
+    /// Begins the stream, if this is the stage that does.
+    fn begin(&mut self) -> Result<(), StageError> {
+        let Some(origin) = &mut self.origin else { return Ok(()) };
+        if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+            let kept = origin
+                .resume(self.input, |start| checkpoint.begin(start, self.operator, self.out))?;
+            self.control.numbering.resume(kept.read);
+            origin.forwards(!checkpoint.is_last());
+        }
+        origin.begin(self.input.now(), self.out);
+        if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+            self.out.flush()?;
+            checkpoint.has_forwarded()?;
+        }
+        Ok(())
     }
 
     fn begin_source(&mut self, place: Place) -> Result<(), StageError> {
@@ -162,34 +197,70 @@ impl Driver<'_> {
         let outcome = match self.control.state {
             ControlState::Suspended => Outcome::Suspended,
             ControlState::Ended => Outcome::Ended,
+            _ if self.checkpoint.is_some() && self.origin.is_none() => return Err(torn()),
+            _ if self.origin.as_ref().is_some_and(|origin| origin.is_finished(&self.out.stats)) => {
+                return self.suspend();
+            }
             _ => {
                 self.operator.on_end(self.out)?;
                 Outcome::Ended
             }
         };
-        if let Some(origin) = &mut self.origin {
-            origin.end(self.reader.consumed(), self.input, self.out)?;
+        if let Some(mut origin) = self.origin.take() {
+            origin.end(self.out);
+            self.barrier(&mut origin, true)?;
         }
-        self.flush()?;
+        self.finish()?;
         Ok(outcome)
+    }
+
+    /// The run ends, the data do not.
+    fn suspend(&mut self) -> Result<Outcome, StageError> {
+        if let Some(mut origin) = self.origin.take() {
+            let has_ended = origin.is_finished(&self.out.stats);
+            self.barrier(&mut origin, has_ended)?;
+            origin.suspend(self.out);
+        }
+        self.finish()?;
+        Ok(Outcome::Suspended)
+    }
+
+    /// All has been written: sees it through.
+    fn finish(&mut self) -> Result<(), StageError> {
+        self.is_over = true;
+        self.flush()?;
+        self.checkpoint.as_deref_mut().map_or(Ok(()), Checkpoint::finish)
+    }
+
+    /// Ends an epoch, where this stage begins the stream.
+    fn barrier(&mut self, origin: &mut Origin, has_ended: bool) -> Result<(), StageError> {
+        if !origin.can_resume() {
+            return Ok(());
+        }
+        self.out.flush()?;
+        let epoch = origin.epoch();
+        self.input.save(epoch, self.reader.consumed())?;
+        if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+            let kept = Kept { has_ended, ..Kept::default() };
+            checkpoint.barrier(epoch, kept, self.operator, self.out)?;
+        }
+        origin.barrier(self.out);
+        Ok(())
     }
 
     /// The run was told to end: so do the data, unless another run can go on
     /// with them.
     fn stop(&mut self) -> Result<Outcome, StageError> {
-        match self.origin.as_mut().filter(|origin| origin.can_resume()) {
-            None => {
-                self.reader.release();
-                self.take_lines()?;
-                self.take_held()?;
-                self.end()
-            }
-            Some(origin) => {
-                origin.suspend(self.reader.consumed(), self.input, self.out)?;
-                self.flush()?;
-                Ok(Outcome::Suspended)
-            }
+        if self.origin.as_ref().is_some_and(Origin::can_resume) {
+            return self.suspend();
         }
+        if self.checkpoint.is_some() && !self.control.is_over() {
+            return Err(torn());
+        }
+        self.reader.release();
+        self.take_lines()?;
+        self.take_held()?;
+        self.end()
     }
 
     /// Takes in the whole lines that sources hold back, since no more will
@@ -215,6 +286,10 @@ impl Driver<'_> {
         let mut release = self.releases_at();
         loop {
             self.tell_origin()?;
+            let mut check = None;
+            if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+                check = checkpoint.check()?;
+            }
             if self.input.is_due() {
                 self.flush()?;
             }
@@ -234,7 +309,7 @@ impl Driver<'_> {
             }
             self.flush()?;
             let attend = self.operator.attend(self.out)?;
-            let timeout = [self.timeout(release), attend].into_iter().flatten().min();
+            let timeout = [self.timeout(release), attend, check].into_iter().flatten().min();
             event = self.input.wait(timeout).map_err(failed)?;
         }
     }
@@ -259,7 +334,7 @@ impl Driver<'_> {
             let micros = release.micros.saturating_sub(self.input.now().micros);
             Duration::from_micros(micros.try_into().unwrap_or(0))
         });
-        if matches!(self.control.state, ControlState::Suspended | ControlState::Ended) {
+        if self.control.is_over() {
             return release;
         }
         let origin = self.origin.as_ref().and_then(Origin::wakes_at);
@@ -270,9 +345,15 @@ impl Driver<'_> {
 
     /// Puts into the stream what is due by the clock.
     fn tell_origin(&mut self) -> Result<(), StageError> {
-        let Some(origin) = &mut self.origin else { return Ok(()) };
+        let Some(mut origin) = self.origin.take() else { return Ok(()) };
         let now = self.input.now();
-        origin.on_clock(now, self.reader.consumed(), self.input, self.out)
+        origin.beat(now, self.out);
+        if origin.is_barrier_due(now) {
+            let has_ended = origin.is_finished(&self.out.stats);
+            self.barrier(&mut origin, has_ended)?;
+        }
+        self.origin = Some(origin);
+        Ok(())
     }
 
     /// Tells the operator what the wall clock shows, if that still counts.
@@ -290,7 +371,12 @@ impl Driver<'_> {
         // that the operator ever sees.
         let mut is_told = false;
         while let Some((position, mut line)) = self.reader.next_line() {
-            self.out.begin_line(position);
+            let place = if self.checkpoint.is_some() {
+                self.control.numbering.place(position)
+            } else {
+                position
+            };
+            self.out.begin_line(place);
             if self.out.line_number() == 1 {
                 // Some editors begin a file with a byte order mark.
                 line.bytes = line.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.bytes);
@@ -299,10 +385,17 @@ impl Driver<'_> {
                 self.out.stats.blank += 1;
                 continue;
             }
-            if self.control.state != ControlState::Absent
-                && self.control.take(line.bytes, &mut self.clock, self.operator, self.out)?
-            {
-                continue;
+            if self.control.state != ControlState::Absent {
+                let at = At { line: line.bytes, position };
+                if self.control.take(
+                    at,
+                    &mut self.clock,
+                    self.operator,
+                    self.out,
+                    &mut self.checkpoint,
+                )? {
+                    continue;
+                }
             }
             if self.control.state == ControlState::Ended {
                 return Err(behind_the_end(self.out));
@@ -347,27 +440,42 @@ enum ControlState {
 struct ControlLines {
     state: ControlState,
     forward: bool,
+    numbering: Numbering,
+}
+
+/// A line and where it stands in this run's stream.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    line: &'a [u8],
+    position: Position,
 }
 
 impl ControlLines {
     fn new(options: &Options) -> Self {
         let state =
             if options.accept_control { ControlState::Undecided } else { ControlState::Absent };
-        Self { state, forward: options.forward_control }
+        Self { state, forward: options.forward_control, numbering: Numbering::default() }
+    }
+
+    /// Whether the stream has said that this was all.
+    fn is_over(&self) -> bool {
+        matches!(self.state, ControlState::Suspended | ControlState::Ended)
     }
 
     /// Acts on the line if it is a control line; tells whether it was.
     #[cold]
     fn take(
         &mut self,
-        line: &[u8],
+        at: At<'_>,
         clock: &mut ProcessingClock,
         operator: &mut dyn Operator,
         out: &mut Output,
+        checkpoint: &mut Option<&mut (dyn Checkpoint + '_)>,
     ) -> Result<bool, StageError> {
-        let may_be = Control::is_control(line);
-        let control = match (self.state, may_be.then(|| Control::parse(line))) {
+        let may_be = Control::is_control(at.line);
+        let control = match (self.state, may_be.then(|| Control::parse(at.line))) {
             (ControlState::Undecided, Some(Ok(control @ Control::Start(_)))) => control,
+            (ControlState::Undecided, _) if checkpoint.is_some() => return Err(no_start()),
             (ControlState::Undecided, _) => {
                 self.state = ControlState::Absent;
                 return Ok(false);
@@ -384,14 +492,7 @@ impl ControlLines {
                 return Err(behind_the_end(out));
             }
             Control::Start(start) => {
-                self.state = ControlState::Present;
-                if start.line.is_some() && operator.is_stateful() {
-                    self.forward = false;
-                    out.message(
-                        "this stage keeps state but has no --checkpoint: \
-                         control lines end here, and the stages behind cannot be exactly-once",
-                    );
-                }
+                self.start(start, operator, out, checkpoint.as_deref_mut())?;
             }
             Control::Suspend => self.state = ControlState::Suspended,
             Control::Heartbeat { at } if self.state == ControlState::Present => {
@@ -408,11 +509,72 @@ impl ControlLines {
             operator.on_end(out)?;
             self.state = ControlState::Ended;
         }
+        if let (Control::Barrier { epoch }, Some(checkpoint)) =
+            (&control, checkpoint.as_deref_mut())
+        {
+            out.flush()?;
+            let has_ended = self.state == ControlState::Ended;
+            let kept = Kept { has_ended, read: self.numbering.read_before(at.position) };
+            checkpoint.barrier(*epoch, kept, operator, out)?;
+        }
+        self.numbering.pass_control(at.line);
         if self.forward {
-            out.control(line);
+            match (control, checkpoint.as_deref_mut()) {
+                (Control::Start(start), Some(checkpoint)) => {
+                    let stage = start.stage + 1;
+                    out.control(&Control::Start(Start { stage, ..start }));
+                    out.flush()?;
+                    checkpoint.has_forwarded()?;
+                }
+                _ => out.control_line(at.line),
+            }
         }
         Ok(true)
     }
+
+    /// The stream begins.
+    fn start(
+        &mut self,
+        start: &Start,
+        operator: &mut dyn Operator,
+        out: &mut Output,
+        checkpoint: Option<&mut (dyn Checkpoint + '_)>,
+    ) -> Result<(), StageError> {
+        self.state = ControlState::Present;
+        match checkpoint {
+            Some(_) if start.line.is_none() => return Err(no_start()),
+            Some(checkpoint) => {
+                let kept = checkpoint.begin(start, operator, out)?;
+                self.numbering.resume(kept.read);
+                self.forward &= !checkpoint.is_last();
+            }
+            None if start.line.is_some() && operator.is_stateful() => {
+                self.forward = false;
+                out.message(
+                    "this stage keeps state but has no --checkpoint: \
+                     control lines end here, and the stages behind cannot be exactly-once",
+                );
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// The error of a stage under a checkpoint whose input is no stream of one.
+#[cold]
+fn no_start() -> StageError {
+    let text = "under --checkpoint the input has to come from `ingest --checkpoint`, stage by \
+                stage: it begins with no such line, or something before this stage removes it";
+    StageError::Failed(text.to_owned())
+}
+
+/// The error of a stage under a checkpoint whose input ends unannounced.
+#[cold]
+fn torn() -> StageError {
+    let text = "the input ended in the middle: a stage before this one has failed. Nothing was \
+                flushed; the same command line goes on from the last epoch that is committed";
+    StageError::Failed(text.to_owned())
 }
 
 /// The error of a stream that goes on after its end.

@@ -90,7 +90,7 @@ fn run(sources: &[&[Option<&'static [u8]>]]) -> (Result<Outcome, StageError>, Ve
     let written = Written::default();
     let mut out = Output::new(Box::new(written.clone()), Box::new(|_| {}));
     let mut input = Pieces { sources, waits: Rc::default() };
-    let outcome = drive(&mut Echo, &mut input, &mut out, &Options::default());
+    let outcome = drive(&mut Echo, &mut input, &mut out, &Options::default(), None);
     let blocks = written.0.take().into_iter();
     let blocks = blocks.map(|block| String::from_utf8(block).unwrap()).collect();
     (outcome, blocks)
@@ -158,7 +158,7 @@ fn the_outside_world_cannot_forge_control_lines() {
     let mut out = Output::in_memory();
     let mut input = Pieces { sources: vec![vec![Some(&start[..])]], waits: Rc::default() };
     let options = Options { accept_control: false, ..Options::default() };
-    drive(&mut Echo, &mut input, &mut out, &options).unwrap();
+    drive(&mut Echo, &mut input, &mut out, &options, None).unwrap();
     assert_eq!(out.stats.records_in, 1);
 }
 
@@ -307,7 +307,7 @@ fn watch(
 ) -> (String, Vec<Option<i64>>) {
     let mut world = World { steps: steps.iter().copied().collect(), second, waits: Vec::new() };
     let mut out = Output::in_memory();
-    drive(operator, &mut world, &mut out, &Options::default()).unwrap();
+    drive(operator, &mut world, &mut out, &Options::default(), None).unwrap();
     let waits = world.waits.iter().map(|wait| wait.map(|wait| wait.as_secs() as i64));
     let rows = String::from_utf8(out.rows().to_vec()).unwrap();
     (rows.trim_end().replace('\n', " | "), waits.collect())

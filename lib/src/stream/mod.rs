@@ -1,6 +1,7 @@
 //! The stream: one operator trait and one driver loop for all stages, so that
 //! control lines, flushing, statistics and rejects are written once.
 
+mod checkpoint;
 mod clock;
 mod driver;
 mod input;
@@ -11,6 +12,7 @@ mod output;
 mod snapshot;
 mod stats;
 
+pub use checkpoint::{Checkpoint, Kept, Read};
 pub use driver::{Options, Outcome, drive};
 pub use input::{Event, Input, Next, Place, PlaceKind};
 pub use max_rejects::{MaxRejects, ParseMaxRejectsError};

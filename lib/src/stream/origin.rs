@@ -1,6 +1,6 @@
 //! The stage that makes the stream's control lines.
 
-use super::{Input, Output, StageError};
+use super::{Input, Kept, Output, StageError, Stats};
 use crate::line::{Control, Start};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -18,6 +18,9 @@ pub struct Origin {
     barrier: Option<Beat>,
     /// The epoch that the next barrier ends.
     epoch: u64,
+    /// Whether the data had ended in an earlier run.
+    had_ended: bool,
+    is_silent: bool,
 }
 
 /// Something that is due every so often.
@@ -48,7 +51,7 @@ impl Origin {
     /// so often.
     pub fn new(heartbeat: TimeDelta) -> Self {
         let start = Start { line: None, run: None, epoch: None, pending: None, stage: 0 };
-        Self { start, heartbeat: Some(Beat::new(heartbeat)), barrier: None, epoch: 0 }
+        Self { heartbeat: Some(Beat::new(heartbeat)), ..Self::of(start) }
     }
 
     /// The origin of a stream whose positions are kept every so often. `start`
@@ -60,7 +63,11 @@ impl Origin {
     ) -> Self {
         let epoch = start.epoch.unwrap_or(0) + 1;
         let heartbeat = heartbeat.map(Beat::new);
-        Self { start, heartbeat, barrier: Some(Beat::new(interval)), epoch }
+        Self { heartbeat, barrier: Some(Beat::new(interval)), epoch, ..Self::of(start) }
+    }
+
+    const fn of(start: Start) -> Self {
+        Self { start, heartbeat: None, barrier: None, epoch: 0, had_ended: false, is_silent: false }
     }
 
     /// Whether a later run can go on where this one stops.
@@ -68,9 +75,32 @@ impl Origin {
         self.barrier.is_some()
     }
 
+    /// Brings the stage back to where the stream goes on, by `begin`. Where that is
+    /// its very beginning, the first positions are kept before.
+    pub(super) fn resume(
+        &mut self,
+        input: &mut dyn Input,
+        begin: impl FnOnce(&Start) -> Result<Kept, StageError>,
+    ) -> Result<Kept, StageError> {
+        if self.start.epoch == Some(0) {
+            input.save(0, 0)?;
+        }
+        let kept = begin(&self.start)?;
+        self.had_ended = kept.has_ended;
+        Ok(kept)
+    }
+
+    /// Whether control lines are written at all: with no stage behind, nobody
+    /// would read them.
+    pub(super) fn forwards(&mut self, does: bool) {
+        self.is_silent = !does;
+    }
+
     /// Writes the first lines.
     pub(super) fn begin(&mut self, now: Timestamp, out: &mut Output) {
-        send(&Control::Start(self.start.clone()), out);
+        // Under a checkpoint this is stage 0, and the next one is 1.
+        let stage = self.start.stage + u32::from(self.can_resume());
+        self.send(&Control::Start(Start { stage, ..self.start.clone() }), out);
         if let Some(barrier) = &mut self.barrier {
             barrier.rearm(now);
         }
@@ -82,73 +112,53 @@ impl Origin {
         [self.heartbeat, self.barrier].into_iter().flatten().filter_map(|beat| beat.due).min()
     }
 
-    /// Writes the lines that are due. `consumed` is where the present source
-    /// has been read up to.
-    pub(super) fn on_clock(
-        &mut self,
-        now: Timestamp,
-        consumed: u64,
-        input: &mut dyn Input,
-        out: &mut Output,
-    ) -> Result<(), StageError> {
-        self.beat(now, out);
-        if self.barrier.is_some_and(|barrier| barrier.is_due(now)) {
-            self.barrier(consumed, input, out)?;
-            if let Some(barrier) = &mut self.barrier {
-                barrier.rearm(now);
-            }
-        }
-        Ok(())
-    }
-
-    fn beat(&mut self, now: Timestamp, out: &mut Output) {
+    /// Writes a heartbeat if one is due.
+    pub(super) fn beat(&mut self, now: Timestamp, out: &mut Output) {
         if let Some(heartbeat) = self.heartbeat.as_mut().filter(|beat| beat.is_due(now)) {
             heartbeat.rearm(now);
-            send(&Control::Heartbeat { at: now }, out);
+            self.send(&Control::Heartbeat { at: now }, out);
         }
     }
 
-    /// Ends an epoch. What has been read is handed on before its positions are
-    /// kept: after a crash lines may come twice, but none is missing.
-    fn barrier(
-        &mut self,
-        consumed: u64,
-        input: &mut dyn Input,
-        out: &mut Output,
-    ) -> Result<(), StageError> {
-        out.flush()?;
-        input.save(self.epoch, consumed)?;
-        send(&Control::Barrier { epoch: self.epoch }, out);
+    /// Whether the present epoch is to end by now. Asked once for each.
+    pub(super) fn is_barrier_due(&mut self, now: Timestamp) -> bool {
+        let Some(barrier) = self.barrier.as_mut().filter(|barrier| barrier.is_due(now)) else {
+            return false;
+        };
+        barrier.rearm(now);
+        true
+    }
+
+    /// Number of the present epoch.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Ends the present epoch, all of which has been kept.
+    pub(super) fn barrier(&mut self, out: &mut Output) {
+        self.send(&Control::Barrier { epoch: self.epoch }, out);
         self.epoch += 1;
-        Ok(())
     }
 
-    /// Writes the last lines of a stream whose data have ended.
-    pub(super) fn end(
-        &mut self,
-        consumed: u64,
-        input: &mut dyn Input,
-        out: &mut Output,
-    ) -> Result<(), StageError> {
-        send(&Control::End, out);
-        if self.can_resume() { self.barrier(consumed, input, out) } else { Ok(()) }
+    /// Whether an earlier run has come to the end of the data, and there has been
+    /// nothing new.
+    pub(super) fn is_finished(&self, stats: &Stats) -> bool {
+        self.had_ended && stats.bytes_in == 0
     }
 
-    /// Writes the last lines of a run that another one goes on from.
-    pub(super) fn suspend(
-        &mut self,
-        consumed: u64,
-        input: &mut dyn Input,
-        out: &mut Output,
-    ) -> Result<(), StageError> {
-        self.barrier(consumed, input, out)?;
-        send(&Control::Suspend, out);
-        Ok(())
+    /// Says that the data have ended. A last barrier is to follow.
+    pub(super) fn end(&self, out: &mut Output) {
+        self.send(&Control::End, out);
     }
-}
 
-fn send(control: &Control, out: &mut Output) {
-    let mut line = Vec::new();
-    control.write(&mut line);
-    out.control(&line);
+    /// Says that the run has ended, behind a last barrier.
+    pub(super) fn suspend(&self, out: &mut Output) {
+        self.send(&Control::Suspend, out);
+    }
+
+    fn send(&self, control: &Control, out: &mut Output) {
+        if !self.is_silent {
+            out.control(control);
+        }
+    }
 }

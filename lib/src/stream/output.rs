@@ -1,13 +1,14 @@
 //! Where rows, rejects and messages go.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::input::{Place, PlaceKind};
 use super::stats::Stats;
 use super::{MaxRejects, StageError};
-use crate::line::{Line, Position, Reason, json};
+use crate::line::{Control, Line, Position, Reason, json};
 
 /// How errors name the standard output.
 pub(super) const STDOUT: &str = "stdout";
@@ -21,15 +22,62 @@ const SHOWN: usize = 120;
 
 /// A file beside stdout, such as that of `--rejects`.
 pub struct SideFile {
+    /// What it is for, such as `rejects`.
+    role: &'static str,
     name: String,
-    sink: Box<dyn Write>,
+    file: File,
     buffer: Vec<u8>,
 }
 
 impl SideFile {
-    /// A side output that is called `name` in messages.
-    pub fn new(name: impl Into<String>, sink: Box<dyn Write>) -> Self {
-        Self { name: name.into(), sink, buffer: Vec::new() }
+    /// A file that is called `name` in messages, and holds what `role` says.
+    pub fn new(role: &'static str, name: impl Into<String>, file: File) -> Self {
+        Self { role, name: name.into(), file, buffer: Vec::new() }
+    }
+
+    /// What it is for, such as `rejects`.
+    pub fn role(&self) -> &'static str {
+        self.role
+    }
+
+    /// How messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Cuts it to what it held when `length` bytes had been written.
+    ///
+    /// # Errors
+    ///
+    /// Tells why that cannot be done, as where it holds less.
+    pub fn cut(&mut self, length: u64) -> Result<(), String> {
+        let name = &self.name;
+        let failed = |error: io::Error| format!("cannot cut {name}: {error}");
+        let metadata = self.file.metadata().map_err(failed)?;
+        let present = metadata.len();
+        if !metadata.is_file() {
+            // Such as /dev/null.
+            return Ok(());
+        }
+        if present < length {
+            return Err(format!(
+                "{name} holds {present} bytes, but {length} are committed: it was emptied or is \
+                 another file. Bring it back, or begin anew with `ingest --reset`"
+            ));
+        }
+        self.file.set_len(length).map_err(failed)
+    }
+
+    /// How many bytes it holds, and the file itself. To be called when nothing is
+    /// buffered.
+    ///
+    /// # Errors
+    ///
+    /// Tells why that cannot be found out.
+    pub fn kept(&self) -> Result<(u64, File), String> {
+        let failed = |error: io::Error| format!("cannot use {}: {error}", self.name);
+        let length = self.file.metadata().map_err(failed)?.len();
+        Ok((length, self.file.try_clone().map_err(failed)?))
     }
 
     /// Space to append whole lines to; call [`finish_line`](Self::finish_line)
@@ -49,7 +97,7 @@ impl SideFile {
     }
 
     fn flush(&mut self) -> Result<(), StageError> {
-        let written = self.sink.write_all(&self.buffer).and_then(|()| self.sink.flush());
+        let written = self.file.write_all(&self.buffer);
         self.buffer.clear();
         written.map_err(|source| StageError::Write { to: self.name.clone(), source })
     }
@@ -162,7 +210,13 @@ impl Output {
     }
 
     /// Writes a control line, which counts as no record.
-    pub(super) fn control(&mut self, line: &[u8]) {
+    pub(super) fn control(&mut self, control: &Control) {
+        control.write(&mut self.rows);
+        self.rows.push(b'\n');
+    }
+
+    /// Writes a control line as it came.
+    pub(super) fn control_line(&mut self, line: &[u8]) {
         self.rows.extend_from_slice(line);
         self.rows.push(b'\n');
     }
@@ -197,12 +251,17 @@ impl Output {
     ///
     /// Fails if one cannot be written.
     pub fn flush_side_files(&mut self) -> Result<(), StageError> {
-        for side in [&mut self.rejects, &mut self.late].into_iter().flatten() {
+        for side in self.side_files() {
             if !side.buffer.is_empty() {
                 side.flush()?;
             }
         }
         Ok(())
+    }
+
+    /// The files beside stdout.
+    pub fn side_files(&mut self) -> impl Iterator<Item = &mut SideFile> {
+        [&mut self.rejects, &mut self.late].into_iter().flatten()
     }
 
     /// Says something to people.

@@ -192,6 +192,11 @@ impl<'a> SnapshotReader<'a> {
         Ok(items)
     }
 
+    /// What has not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Whether everything has been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -248,9 +248,9 @@ impl WindowOperator {
             queries[index].close(due, by, &mut shared)?;
             after[index] = due.end;
         }
-        for query in queries.iter_mut() {
+        for (query, last_end) in queries.iter_mut().zip(after) {
             if is_end {
-                query.drop_all();
+                query.drop_all(last_end);
             } else {
                 query.drop_sealed(reached);
             }

@@ -430,7 +430,7 @@ impl Source for GrowingFiles {
         // What is still to be come upon is still to be gone on with.
         positions.extend(self.resumed.rest().cloned());
         match &mut self.store {
-            Some(store) => store.save(epoch, &positions),
+            Some(store) => Ok(store.save(epoch, &positions)?),
             None => Ok(()),
         }
     }

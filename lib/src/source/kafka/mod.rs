@@ -393,7 +393,7 @@ impl Source for Kafka {
     fn save(&mut self, epoch: u64, consumed: u64) -> Result<(), StageError> {
         self.reach(consumed);
         match &mut self.store {
-            Some(store) => store.save_partitions(epoch, self.reached.positions()),
+            Some(store) => Ok(store.save_partitions(epoch, self.reached.positions())?),
             None => Ok(()),
         }
     }

@@ -244,7 +244,7 @@ impl Source for Merge {
         }
         positions.extend(self.resumed.rest().cloned());
         match &mut self.store {
-            Some(store) => store.save(epoch, &positions),
+            Some(store) => Ok(store.save(epoch, &positions)?),
             None => Ok(()),
         }
     }

@@ -79,7 +79,7 @@ fn merge(files: &[Vec<u8>], framing: &Framing, max_line: usize, sizes: Vec<usize
     let mut out = Output::in_memory();
     let mut input = Pieces { merge, sizes: sizes.into_iter().cycle() };
     let options = Options { framing: framing.clone(), max_line, ..Options::default() };
-    drive(&mut Placed, &mut input, &mut out, &options).unwrap();
+    drive(&mut Placed, &mut input, &mut out, &options, None).unwrap();
     let rejected = out.stats.rejected();
     let rows = std::str::from_utf8(out.rows()).unwrap();
     rows.lines().map(str::to_owned).chain((rejected > 0).then(|| rejected.to_string())).collect()

@@ -83,6 +83,9 @@ pub(super) struct RunningQuery {
     /// End of the first window with records that is not closed; perhaps too
     /// early, never too late.
     next_end: i64,
+    /// End of the last window that an end of the input has closed: should there
+    /// be more after all, that is where the watermark is at least.
+    ended: Option<i64>,
 }
 
 impl RunningQuery {
@@ -115,6 +118,7 @@ impl RunningQuery {
             frozen: BTreeMap::new(),
             idle: BTreeSet::new(),
             next_end: i64::MAX,
+            ended: None,
             plan,
         }
     }
@@ -123,7 +127,9 @@ impl RunningQuery {
     /// or if its windows only close at the end.
     #[inline]
     pub(super) fn watermark(&self, reached: Option<i64>) -> Option<i64> {
-        Some(reached?.saturating_sub(self.delay?))
+        let by_delay =
+            reached.zip(self.delay).map(|(reached, delay)| reached.saturating_sub(delay));
+        by_delay.max(self.ended)
     }
 
     /// Whether windows close before the end of the input.
@@ -209,6 +215,8 @@ impl RunningQuery {
         let behind = watermark.filter(|watermark| time < *watermark);
         if let Some(watermark) = behind {
             let sealed = watermark.saturating_sub(self.lateness.unwrap_or(0));
+            // What was closed at an end is gone, and cannot be corrected.
+            let sealed = sealed.max(self.ended.unwrap_or(i64::MIN));
             self.stats.late_placements += windows.closed(start, sealed);
             if windows.last_end(start) <= sealed {
                 return Ok(true);
@@ -332,7 +340,10 @@ impl RunningQuery {
     }
 
     /// Forgets all windows: they are closed, and the input has ended.
-    pub(super) fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self, last_end: i64) {
+        if self.plan.window.is_some() && last_end > i64::MIN {
+            self.ended = self.ended.max(Some(last_end));
+        }
         if let Store::Panes(panes) = &mut self.store {
             panes.drop_until(i64::MAX, |_| {});
         }

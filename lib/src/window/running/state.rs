@@ -120,6 +120,7 @@ impl RunningQuery {
             state.u64(rows);
         });
         state.i64(self.settled);
+        state.option(self.ended, SnapshotWriter::i64);
         state.list(self.frozen.iter(), |state, (&end, table)| {
             state.i64(end);
             state.option(table.as_ref(), |state, table| table.snapshot(state));
@@ -166,6 +167,7 @@ impl RunningQuery {
             state.list(|state| Ok(((state.i64()?, state.u64()? as u32), state.u64()?)))?;
         self.printed = printed.into_iter().collect();
         self.settled = state.i64()?;
+        self.ended = state.option(SnapshotReader::i64)?;
         let plan = &self.plan;
         let frozen = state
             .list(|state| Ok((state.i64()?, state.option(|state| Table::restore(plan, state))?)))?;

@@ -1,0 +1,84 @@
+//! Which epochs are whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::CheckpointError;
+use super::file::{numbers, read_json, write_json};
+
+/// An epoch that is whole: all stages have kept their state, and the output is
+/// durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    format: u64,
+    /// Number of the epoch; 0 is the beginning.
+    pub epoch: u64,
+    /// Number of the last stage.
+    pub stage: u32,
+    /// Length of the output, if it is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+}
+
+impl Commit {
+    /// An epoch, committed by the stage with that number.
+    pub fn new(epoch: u64, stage: u32, output: Option<u64>) -> Self {
+        Self { format: FORMAT, epoch, stage, output }
+    }
+}
+
+const FORMAT: u64 = 1;
+
+/// The commits of a folder, each a file of its own. The newest counts; the one
+/// before is kept as a way back, should the newest epoch be damaged.
+#[derive(Clone, Debug)]
+pub struct Commits {
+    folder: PathBuf,
+}
+
+impl Commits {
+    /// Those of a checkpoint's folder.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The number of the committed epoch; `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be read.
+    pub fn newest(&self) -> Result<Option<u64>, CheckpointError> {
+        Ok(numbers(&self.folder, "commit.", ".json")?.pop())
+    }
+
+    /// The commit of an epoch.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not there, or not as it was written.
+    pub fn load(&self, epoch: u64) -> Result<Commit, CheckpointError> {
+        read_json(&self.file(epoch), FORMAT)
+    }
+
+    /// Commits an epoch. From here on a restart goes back to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn save(&self, commit: &Commit) -> Result<(), CheckpointError> {
+        write_json(&self.file(commit.epoch), commit)?;
+        for old in numbers(&self.folder, "commit.", ".json")? {
+            if old + 1 < commit.epoch {
+                // One that stays is removed the next time.
+                let _ = fs::remove_file(self.file(old));
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, epoch: u64) -> PathBuf {
+        self.folder.join(format!("commit.{epoch}.json"))
+    }
+}

@@ -1,0 +1,76 @@
+//! What a stage computes, so that state is not taken on by another.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::CheckpointError;
+use super::file::replace;
+
+/// What a stage computes, a property a line: its name, then each argument that
+/// bears on its output.
+///
+/// State is of one plan: a stage with another one would take it for something
+/// that it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    lines: Vec<String>,
+}
+
+impl Plan {
+    /// A stage with these properties.
+    pub fn new(stage: &str, properties: impl IntoIterator<Item = String>) -> Self {
+        // A line break in a value must not look like another property.
+        let line = |text: String| text.replace('\n', "\\n");
+        Self {
+            lines: std::iter::once(stage.to_owned())
+                .chain(properties.into_iter().map(line))
+                .collect(),
+        }
+    }
+
+    /// Adds a property.
+    pub fn push(&mut self, property: String) {
+        self.lines.push(property.replace('\n', "\\n"));
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        replace(path, &[(self.lines.join("\n") + "\n").as_bytes()])
+    }
+
+    /// Reads one that was saved; `None` if there is none.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(Self { lines: text.lines().map(str::to_owned).collect() })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CheckpointError::io(path)(error)),
+        }
+    }
+
+    /// The stage's name.
+    pub(super) fn stage(&self) -> &str {
+        self.lines.first().map_or("", |name| name)
+    }
+
+    /// How this plan differs from an earlier one, in words; `None` if it does
+    /// not.
+    pub(super) fn difference(&self, earlier: &Self) -> Option<String> {
+        if self == earlier {
+            return None;
+        }
+        if self.stage() != earlier.stage() {
+            return Some(format!("it was {}, and is {}", earlier.stage(), self.stage()));
+        }
+        let (now, then): (BTreeSet<_>, BTreeSet<_>) =
+            (self.lines.iter().collect(), earlier.lines.iter().collect());
+        let only = |these: &BTreeSet<&String>, others: &BTreeSet<&String>| {
+            let lines: Vec<_> = these.difference(others).map(|line| line.as_str()).collect();
+            if lines.is_empty() { "nothing of this".to_owned() } else { lines.join(", ") }
+        };
+        if now == then {
+            return Some(format!("{} has its arguments in another order", self.stage()));
+        }
+        Some(format!("{} had {}, and has {}", self.stage(), only(&then, &now), only(&now, &then)))
+    }
+}

@@ -1,0 +1,320 @@
+//! A stage's part of a checkpoint.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::commit::{Commit, Commits};
+use super::directory::{self, Directory};
+use super::file::numbers;
+use super::lock::{PATIENCE, Share, lock};
+use super::registry::{Member, members, open_stage};
+use super::state::State;
+use super::writer::{Epoch, Writer, state_file};
+use super::{CheckpointError, Plan};
+use crate::line::Start;
+use crate::stream::{Checkpoint, Kept, Operator, Output, SnapshotReader, StageError};
+
+/// How long stages may take to hand `start` on, after the one before them has.
+const HAND_ON: Duration = Duration::from_secs(10);
+
+/// What is behind a stage.
+#[derive(Debug)]
+pub enum Role {
+    /// Another stage.
+    Inner,
+    /// A file, opened for appending: it is cut to what is committed at a restart.
+    File(File),
+    /// Something that is no stage and takes what comes, which may come again
+    /// after a restart.
+    Foreign,
+}
+
+/// A stage's part of the checkpoint in a folder.
+pub struct StageCheckpoint {
+    folder: PathBuf,
+    plan: Plan,
+    role: Role,
+    number: u32,
+    /// Keeps the run's successor away until this process has gone.
+    lock: Option<File>,
+    member: Option<Member>,
+    writer: Option<Writer>,
+    /// Set on the first stage until the line is known to be whole.
+    watch: Option<Watch>,
+}
+
+/// The first stage looks whether there is a last one.
+#[derive(Debug)]
+struct Watch {
+    run: String,
+    /// The furthest stage that has handed `start` on, and since when it is that.
+    furthest: u32,
+    since: Instant,
+}
+
+impl StageCheckpoint {
+    /// A stage that computes `plan` and has `role`. Nothing is touched before
+    /// `start`.
+    pub fn new(folder: &Path, plan: Plan, role: Role) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            plan,
+            role,
+            number: 0,
+            lock: None,
+            member: None,
+            writer: None,
+            watch: None,
+        }
+    }
+
+    /// Takes part in the run that the stream comes from.
+    fn join(&mut self, start: &Start) -> Result<(), CheckpointError> {
+        let folder = &self.folder;
+        let (line, run) = (start.line.as_deref().unwrap_or(""), start.run.as_deref().unwrap_or(""));
+        if directory::read(folder, "line")?.as_deref() != Some(line) {
+            return Err(CheckpointError::Other(format!(
+                "{} is not the folder that `ingest` works with: give all stages the same \
+                 --checkpoint",
+                folder.display()
+            )));
+        }
+        self.number = start.stage;
+        if start.stage > 0 {
+            let held = lock(&folder.join("stages"), Share::Shared, PATIENCE, || {})?;
+            self.lock = Some(held.ok_or_else(|| directory::in_use(folder))?);
+        }
+        if directory::read(folder, "run")?.as_deref() != Some(run) {
+            return Err(CheckpointError::Other(format!(
+                "{} belongs to a later run of the line by now",
+                folder.display()
+            )));
+        }
+        open_stage(folder, self.number)?;
+        let member = Member::new(run, self.plan.stage(), self.is_last());
+        member.register(folder, self.number)?;
+        self.member = Some(member);
+        if start.stage == 0 && !self.is_last() {
+            let run = run.to_owned();
+            self.watch = Some(Watch { run, furthest: 0, since: Instant::now() });
+        }
+        Ok(())
+    }
+
+    /// Reads what was kept of an epoch. Of epoch 0, that is nothing.
+    fn load(&self, stage: &Path, epoch: u64) -> Result<Option<State>, CheckpointError> {
+        let plan_file = stage.join("plan");
+        if epoch == 0 {
+            self.plan.save(&plan_file)?;
+            return Ok(None);
+        }
+        let earlier = Plan::load(&plan_file)?
+            .ok_or_else(|| CheckpointError::damaged(&plan_file, "it is missing"))?;
+        if let Some(what) = self.plan.difference(&earlier) {
+            let (path, number) = (self.folder.clone(), self.number);
+            return Err(CheckpointError::Changed { path, what: format!("stage {number}: {what}") });
+        }
+        State::load(&state_file(stage, epoch), epoch).map(Some)
+    }
+
+    /// Brings the output to where it was at the end of an epoch; commits the
+    /// beginning before anything is written.
+    fn cut_output(&self, epoch: u64) -> Result<(), CheckpointError> {
+        let commits = Commits::new(&self.folder);
+        let file = match &self.role {
+            Role::Inner => return Ok(()),
+            Role::File(file) => Some(file),
+            Role::Foreign => None,
+        };
+        let to = Path::new("stdout");
+        let length = match file {
+            Some(file) => Some(file.metadata().map_err(CheckpointError::io(to))?.len()),
+            None => None,
+        };
+        if commits.newest()?.is_none() {
+            return commits.save(&Commit::new(0, self.number, length));
+        }
+        let commit = commits.load(epoch)?;
+        if commit.stage != self.number {
+            let (path, then, now) = (self.folder.clone(), commit.stage, self.number);
+            let what = format!(
+                "its last stage was number {then}, and {} is number {now}",
+                self.plan.stage()
+            );
+            return Err(CheckpointError::Changed { path, what });
+        }
+        match (file, length, commit.output) {
+            (Some(_), Some(length), Some(committed)) if length < committed => {
+                Err(CheckpointError::Other(format!(
+                    "the output holds {length} bytes, but {committed} are committed: it was emptied \
+                     (append with >>) or is another file. Bring it back, or begin anew with \
+                     `ingest --reset`"
+                )))
+            }
+            (Some(file), Some(length), Some(committed)) if length > committed => {
+                file.set_len(committed).map_err(CheckpointError::io(to))
+            }
+            (Some(_), _, None) => {
+                let path = self.folder.clone();
+                let what = "its output was no file, and is one".to_owned();
+                Err(CheckpointError::Changed { path, what })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn restore(
+        &mut self,
+        start: &Start,
+        operator: &mut dyn Operator,
+        out: &mut Output,
+    ) -> Result<Kept, CheckpointError> {
+        self.join(start)?;
+        let epoch = start.epoch.unwrap_or(0);
+        let stage = open_stage(&self.folder, self.number)?;
+        let state = self.load(&stage, epoch)?;
+        self.cut_output(epoch)?;
+        // What was kept after the committed epoch must not pass for what is to come.
+        for newer in numbers(&stage, "state.", "")?.into_iter().filter(|newer| *newer > epoch) {
+            let path = state_file(&stage, newer);
+            fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
+        }
+        for side in out.side_files() {
+            let length = state.iter().flat_map(|state| &state.side_files);
+            let length = length
+                .clone()
+                .find(|(name, _)| name == side.role())
+                .map_or(0, |(_, length)| *length);
+            side.cut(length).map_err(CheckpointError::Other)?;
+        }
+        let Some(state) = state else { return Ok(Kept::default()) };
+        let mut reader = SnapshotReader::new(&state.operator);
+        let path = state_file(&stage, epoch);
+        operator.restore(&mut reader).map_err(|error| CheckpointError::restore(&path, error))?;
+        if !reader.is_empty() {
+            return Err(CheckpointError::damaged(&path, "it is longer than it should be"));
+        }
+        Ok(state.kept)
+    }
+}
+
+impl Checkpoint for StageCheckpoint {
+    fn begin(
+        &mut self,
+        start: &Start,
+        operator: &mut dyn Operator,
+        out: &mut Output,
+    ) -> Result<Kept, StageError> {
+        let kept = self.restore(start, operator, out)?;
+        self.writer = Some(Writer::new(&self.folder, self.number));
+        Ok(kept)
+    }
+
+    fn has_forwarded(&mut self) -> Result<(), StageError> {
+        if let Some(member) = &mut self.member {
+            member.has_forwarded = true;
+            member.register(&self.folder, self.number)?;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.since = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn barrier(
+        &mut self,
+        epoch: u64,
+        kept: Kept,
+        operator: &dyn Operator,
+        out: &mut Output,
+    ) -> Result<(), StageError> {
+        let mut files = Vec::new();
+        let mut state = State { epoch, kept, ..State::default() };
+        for side in out.side_files() {
+            let (length, file) = side.kept().map_err(CheckpointError::Other)?;
+            state.side_files.push((side.role().to_owned(), length));
+            files.push((side.name().to_owned(), file));
+        }
+        let stdout = |source| StageError::Write { to: "stdout".to_owned(), source };
+        let output = match &self.role {
+            Role::File(file) => {
+                files.push(("stdout".to_owned(), file.try_clone().map_err(stdout)?));
+                Some(file.metadata().map_err(stdout)?.len())
+            }
+            _ => None,
+        };
+        let commit = self.is_last().then(|| Commit::new(epoch, self.number, output));
+        let mut writer = state.head();
+        operator.snapshot(&mut writer);
+        let Some(thread) = &mut self.writer else { return Ok(()) };
+        thread.keep(Epoch { number: epoch, state: writer.into_bytes(), files, commit })?;
+        Ok(())
+    }
+
+    fn is_last(&self) -> bool {
+        !matches!(self.role, Role::Inner)
+    }
+
+    fn check(&mut self) -> Result<Option<Duration>, StageError> {
+        if let Some(writer) = &self.writer {
+            writer.check()?;
+        }
+        let Some(watch) = &mut self.watch else { return Ok(None) };
+        let waited = watch.since.elapsed();
+        if waited < HAND_ON {
+            return Ok(Some(HAND_ON - waited));
+        }
+        let members = members(&self.folder)?;
+        let of_run: Vec<_> = members.iter().filter(|(_, member)| member.run == watch.run).collect();
+        let Some((number, furthest)) = of_run.iter().max_by_key(|(number, _)| *number) else {
+            return Ok(Some(HAND_ON));
+        };
+        if furthest.is_last {
+            self.watch = None;
+            return Ok(None);
+        }
+        if *number > watch.furthest || !furthest.has_forwarded {
+            (watch.furthest, watch.since) = (*number, Instant::now());
+            return Ok(Some(HAND_ON));
+        }
+        Err(StageError::Failed(format!(
+            "no stage behind {} takes part in the checkpoint: end the line with >>FILE, `emit` or \
+             `export-prom`, or give {} --last if what is behind it is no stage",
+            furthest.describe(),
+            furthest.name
+        )))
+    }
+
+    fn finish(&mut self) -> Result<(), StageError> {
+        Ok(self.writer.as_mut().map_or(Ok(()), Writer::finish)?)
+    }
+}
+
+impl fmt::Debug for StageCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageCheckpoint")
+            .field("folder", &self.folder)
+            .field("number", &self.number)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Begins a run of the line whose checkpoint is in `directory`, from the epoch
+/// that is committed.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be written, or says nothing that can be gone on
+/// from.
+pub fn start(directory: &Directory) -> Result<Start, CheckpointError> {
+    Ok(Start {
+        line: Some(directory.line.clone()),
+        run: Some(directory.run.clone()),
+        epoch: Some(directory.epoch()?),
+        pending: None,
+        stage: 0,
+    })
+}
