@@ -228,14 +228,32 @@ impl Ended {
         self
     }
 
-    /// Itself, if the line failed (some stages may have been done by then) and said all of these.
+    /// Itself, if the line failed and said all of these.
     #[track_caller]
     pub fn refused(self, said: &[&str]) -> Self {
-        assert!(self.has_only_codes(&[0, 1]) && self.ends.contains(&End::Code(1)), "{self}");
+        // Stages may have been done by then.
+        assert!(self.has_failed() && self.has_only_codes(&[0, 1]), "{self}");
+        self.has_said(said)
+    }
+
+    /// Itself, if the last stage was used wrongly and said all of these.
+    #[track_caller]
+    pub fn refused_as_usage(self, said: &[&str]) -> Self {
+        assert!(self.ends.last() == Some(&End::Code(2)) && self.has_failed(), "{self}");
+        self.has_said(said)
+    }
+
+    #[track_caller]
+    fn has_said(self, said: &[&str]) -> Self {
         for text in said {
             assert!(self.said.contains(text), "should have said {text:?}\n{self}");
         }
         self
+    }
+
+    /// Whether any stage exited with 1.
+    pub fn has_failed(&self) -> bool {
+        self.ends.contains(&End::Code(1))
     }
 
     /// Whether each stage exited with one of these codes, or was killed.

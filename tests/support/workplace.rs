@@ -26,13 +26,18 @@ pub struct Workplace {
     parts: Vec<Vec<u8>>,
 }
 
+/// So many records, some of them late or broken.
+pub fn synthetic(count: u64) -> Vec<u8> {
+    let args = "logs --seed 5 --start 2025-09-12T00:00:00Z --rate 5 --out-of-order 20s \
+                --late 2%:1m..5m --malformed 1% --count";
+    let mut command = command(env!("CARGO_BIN_EXE_produce-synthetic"), args.split_whitespace());
+    command.arg(count.to_string()).output().unwrap().stdout
+}
+
 impl Workplace {
     /// With an empty log.
     pub fn new() -> Self {
-        let args = "logs --seed 5 --start 2025-09-12T00:00:00Z --rate 5 --out-of-order 20s \
-                    --late 2%:1m..5m --malformed 1% --count 6000";
-        let mut made = command(env!("CARGO_BIN_EXE_produce-synthetic"), args.split_whitespace());
-        let made = made.output().unwrap().stdout;
+        let made = synthetic(6_000);
         let lines: Vec<&[u8]> = made.split_inclusive(|byte| *byte == b'\n').collect();
         let parts = lines.chunks(lines.len().div_ceil(PARTS)).map(<[_]>::concat).collect();
         let place = Self { folder: tempfile::tempdir().unwrap(), parts };
