@@ -43,6 +43,36 @@ fn check<O: Operator>(
     Ok(())
 }
 
+/// A run whose input has ended has closed its windows. Should there be more
+/// after all, another run goes on with it: what belongs there is late.
+#[test]
+fn windows_that_an_end_has_closed_stay_closed() {
+    let sql = "SELECT window, count(*) AS n FROM t WATERMARK timestamp DELAY OF INTERVAL 60 \
+               SECONDS GROUP BY window(timestamp, '10 seconds')";
+    let never = sql.replace("WATERMARK timestamp DELAY OF INTERVAL 60 SECONDS", "");
+    let at = |seconds: u32| format!("{{\"timestamp\":{seconds}}}").into_bytes();
+    for sql in [sql, &never] {
+        for is_cut in [false, true] {
+            let mut out = Output::in_memory();
+            let mut operator = window(&[sql]);
+            feed(&mut operator, &[&at(1), &at(12), &at(3)], &mut out);
+            operator.on_end(&mut out).unwrap();
+            if is_cut {
+                operator = restored(&operator, window(&[sql]));
+            }
+            feed(&mut operator, &[&at(15), &at(21), &at(2)], &mut out);
+            operator.on_end(&mut out).unwrap();
+            let rows = String::from_utf8_lossy(out.rows()).into_owned();
+            let counts: Vec<&str> =
+                rows.lines().map(|row| row.split_once("\"n\":").unwrap().1).collect();
+            assert_eq!(counts, ["2}", "1}", "1}"], "{rows}");
+            let mut stats = out.stats.clone();
+            operator.stats(&mut stats);
+            assert_eq!(stats.window.unwrap().queries[0].late, 2);
+        }
+    }
+}
+
 #[test]
 fn a_sets_numbers_are_spelled_as_the_run_first_spelled_them() {
     // 0       10      20      30

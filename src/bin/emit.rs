@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use highwater_core::cli::{self, CheckpointArgs, ClientArgs, IoArgs, Run, UsageError};
-use highwater_core::sink::{KafkaSink, KafkaSinkOptions};
+use highwater_core::sink::{KafkaSink, KafkaSinkOptions, Transactions};
 use highwater_core::stage::Emit;
 use highwater_core::time::TimeDelta;
 use mimalloc::MiMalloc;
@@ -61,11 +61,12 @@ struct Args {
     partition: Option<i32>,
 
     /// Write in transactions of this id, which no other process uses at the same time: those who
-    /// read what is committed get all of a transaction or nothing
+    /// read what is committed get all of a transaction or nothing. With --checkpoint each epoch is
+    /// one transaction, and every record is written exactly once
     #[arg(long, value_name = "ID")]
     transactional_id: Option<String>,
 
-    /// How long a transaction is
+    /// How long a transaction is, without --checkpoint
     #[arg(long, value_name = "DURATION", default_value = "1s", requires = "transactional_id")]
     transaction_interval: TimeDelta,
 
@@ -107,7 +108,12 @@ fn main() -> ExitCode {
             topic: args.topic,
             partition: args.partition,
             partitioner: args.partitioner,
-            interval: Duration::from_micros(args.transaction_interval.micros.unsigned_abs()),
+            transactions: if args.checkpoint.checkpoint.is_some() {
+                Transactions::ByEpoch
+            } else {
+                let micros = args.transaction_interval.micros.unsigned_abs();
+                Transactions::After(Duration::from_micros(micros))
+            },
         });
         let sink = sink.map_err(cli::kafka_failed)?;
         let mut emit = Emit::new(sink, args.key.as_deref(), args.keep_source);

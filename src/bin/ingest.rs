@@ -1,5 +1,6 @@
 //! Brings lines of the outside world into a pipeline.
 
+use std::io;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -368,6 +369,7 @@ impl Args {
         if self.restart.reset {
             directory.reset()?;
         }
+        directory.resolve(&mut io::stdout(), cli::is_read)?;
         let start = start(&directory)?;
         let positions = Positions::new(Arc::new(directory), start.epoch.unwrap_or(0));
         let fail_on_loss = self.restart.fail_on_data_loss;

@@ -2,15 +2,23 @@
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::CheckpointError;
 use super::commit::Commits;
 use super::file::{numbers, replace};
 use super::lock::{PATIENCE, Share, lock};
+use super::pending;
 use super::registry::survivors;
+use crate::line::{Control, Start};
+
+/// How long the last stage may take to ask its broker.
+const ANSWER: Duration = Duration::from_secs(120);
+/// How often to look for its answer.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A checkpoint's folder, locked for this process.
 #[derive(Debug)]
@@ -82,6 +90,44 @@ impl Directory {
         }
     }
 
+    /// Has the last stage find out whether an epoch was committed whose commit had
+    /// begun when the run before ended: writes a `start` to `stream` that asks
+    /// for it, and waits for the answer, as long as the stream `is_read`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer.
+    pub fn resolve(
+        &self,
+        stream: &mut impl Write,
+        is_read: impl Fn() -> bool,
+    ) -> Result<(), CheckpointError> {
+        let Some(pending) = pending::get(&self.path)? else { return Ok(()) };
+        let (line, run) = (Some(self.line.clone()), Some(self.run.clone()));
+        let ask = Start { line, run, epoch: Some(self.epoch()?), pending: Some(pending), stage: 1 };
+        let mut text = Vec::new();
+        Control::Start(ask).write(&mut text);
+        text.push(b'\n');
+        let asked = stream.write_all(&text).and_then(|()| stream.flush());
+        asked.map_err(CheckpointError::io(Path::new("stdout")))?;
+        let deadline = Instant::now() + ANSWER;
+        while pending::get(&self.path)?.is_some() {
+            if !is_read() {
+                let text = "the stage behind this one has gone before it could ask whether the last \
+                            epoch was committed";
+                return Err(CheckpointError::Other(text.to_owned()));
+            }
+            if Instant::now() >= deadline {
+                return Err(CheckpointError::Other(format!(
+                    "the last stage has not found out in {} s whether epoch {pending} was committed",
+                    ANSWER.as_secs()
+                )));
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
     /// Forgets everything, to begin anew.
     ///
     /// # Errors
@@ -109,6 +155,7 @@ impl Directory {
         for number in numbers(&self.path, "stage.", "")? {
             remove(format!("stage.{number}"))?;
         }
+        remove("pending.json".to_owned())?;
         remove("line".to_owned())?;
         self.line = identity(&self.path)?;
         Ok(())

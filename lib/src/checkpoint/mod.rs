@@ -10,6 +10,8 @@
 //! DIR/stage.2/run           the program that is stage 2 of the present run
 //! DIR/stage.2/plan          what its command line computes
 //! DIR/stage.2/state.8       what it was at the end of epoch 8
+//! DIR/stage.2/lock          locked by it for its life
+//! DIR/pending.json          the epoch that a sink of Kafka is just committing
 //! DIR/commit.8.json         epoch 8 is whole: all of the above is there, and the output is durable
 //! ```
 //!
@@ -24,6 +26,7 @@ mod directory;
 mod error;
 mod file;
 mod lock;
+mod pending;
 mod plan;
 mod positions;
 mod registry;

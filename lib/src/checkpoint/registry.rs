@@ -1,6 +1,6 @@
 //! Which programs are the stages of the present run.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -55,11 +55,24 @@ pub(super) fn members(folder: &Path) -> Result<Vec<(u32, Member)>, CheckpointErr
     Ok(members)
 }
 
+/// The file that the stage with that number keeps locked while it is there.
+pub(super) fn lock_file(folder: &Path, number: u32) -> PathBuf {
+    // The first stage has the whole folder.
+    if number == 0 { folder.join("lock") } else { stage_folder(folder, number).join("lock") }
+}
+
+/// Whether the stage with that number is no longer there.
+pub(super) fn is_gone(folder: &Path, number: u32) -> bool {
+    let file = File::open(lock_file(folder, number));
+    // Let go of at once, should it be free.
+    file.is_ok_and(|file| file.try_lock_shared().is_ok())
+}
+
 /// Those that are still there, in words.
 pub(super) fn survivors(folder: &Path) -> String {
-    let is_alive = |member: &Member| Path::new("/proc").join(member.process.to_string()).exists();
-    let alive = members(folder).unwrap_or_default().into_iter().map(|(_, member)| member);
-    let names: Vec<_> = alive.filter(is_alive).map(|member| member.describe()).collect();
+    let alive = members(folder).unwrap_or_default().into_iter();
+    let alive = alive.filter(|(number, _)| !is_gone(folder, *number));
+    let names: Vec<_> = alive.map(|(_, member)| member.describe()).collect();
     if names.is_empty() { "another process".to_owned() } else { names.join(", ") }
 }
 

@@ -9,12 +9,15 @@ use super::commit::{Commit, Commits};
 use super::directory::{self, Directory};
 use super::file::numbers;
 use super::lock::{PATIENCE, Share, lock};
-use super::registry::{Member, members, open_stage};
+use super::pending;
+use super::registry::{Member, lock_file, members, open_stage};
 use super::state::State;
-use super::writer::{Epoch, Writer, state_file};
+use super::writer::{Epoch, Then, Writer, state_file};
 use super::{CheckpointError, Plan};
 use crate::line::Start;
-use crate::stream::{Checkpoint, Kept, Operator, Output, SnapshotReader, StageError};
+use crate::stream::{
+    Checkpoint, Committed, Kept, Operator, Output, SnapshotReader, StageError, Transaction,
+};
 
 /// How long stages may take to hand `start` on, after the one before them has.
 const HAND_ON: Duration = Duration::from_secs(10);
@@ -37,8 +40,13 @@ pub struct StageCheckpoint {
     plan: Plan,
     role: Role,
     number: u32,
-    /// Keeps the run's successor away until this process has gone.
-    lock: Option<File>,
+    /// Identity of the line.
+    line: String,
+    /// Keep the run's successor away until this process has gone, and show that it
+    /// is there.
+    locks: Vec<File>,
+    /// Whether the transactions of an earlier run are over.
+    has_recovered: bool,
     member: Option<Member>,
     writer: Option<Writer>,
     /// Set on the first stage until the line is known to be whole.
@@ -63,7 +71,9 @@ impl StageCheckpoint {
             plan,
             role,
             number: 0,
-            lock: None,
+            line: String::new(),
+            locks: Vec::new(),
+            has_recovered: false,
             member: None,
             writer: None,
             watch: None,
@@ -81,10 +91,14 @@ impl StageCheckpoint {
                 folder.display()
             )));
         }
-        self.number = start.stage;
-        if start.stage > 0 {
-            let held = lock(&folder.join("stages"), Share::Shared, PATIENCE, || {})?;
-            self.lock = Some(held.ok_or_else(|| directory::in_use(folder))?);
+        (self.number, self.line) = (start.stage, line.to_owned());
+        if start.stage > 0 && self.locks.is_empty() {
+            open_stage(folder, self.number)?;
+            let own = lock_file(folder, self.number);
+            for (path, share) in [(folder.join("stages"), Share::Shared), (own, Share::Exclusive)] {
+                let held = lock(&path, share, PATIENCE, || {})?;
+                self.locks.push(held.ok_or_else(|| directory::in_use(folder))?);
+            }
         }
         if directory::read(folder, "run")?.as_deref() != Some(run) {
             return Err(CheckpointError::Other(format!(
@@ -165,13 +179,73 @@ impl StageCheckpoint {
         }
     }
 
+    /// Finds out whether an epoch was committed whose commit had begun when the
+    /// run before ended.
+    fn resolve(&mut self, epoch: u64, operator: &mut dyn Operator) -> Result<(), StageError> {
+        if !self.is_last() {
+            return Ok(());
+        }
+        let Some(transaction) = operator.transaction() else {
+            let (path, stage) = (self.folder.clone(), self.plan.stage());
+            let what = format!(
+                "epoch {epoch} was being committed by `emit`, and {stage} is no sink of Kafka"
+            );
+            return Err(CheckpointError::Changed { path, what }.into());
+        };
+        let found = transaction.recover()?;
+        self.has_recovered = true;
+        match found {
+            Some(Committed { line, epoch: found }) if line == self.line && found == epoch => {
+                Commits::new(&self.folder).save(&Commit::new(epoch, self.number, None))?;
+            }
+            Some(Committed { line, epoch: found }) if line == self.line && found + 1 == epoch => {}
+            other => return Err(self.strange(other.as_ref(), epoch).into()),
+        }
+        Ok(pending::clear(&self.folder)?)
+    }
+
+    /// Takes over the transactions of an earlier run; at the very beginning commits
+    /// that.
+    fn recover(&mut self, epoch: u64, transaction: &mut dyn Transaction) -> Result<(), StageError> {
+        if !self.has_recovered {
+            let found = transaction.recover()?;
+            self.has_recovered = true;
+            // What the broker has forgotten is in DIR: nothing was on its way.
+            let is_known =
+                found.as_ref().is_none_or(|found| found.line == self.line && found.epoch == epoch);
+            let is_first = Commits::new(&self.folder).newest()?.is_none();
+            if !is_known && !is_first {
+                return Err(self.strange(found.as_ref(), epoch).into());
+            }
+        }
+        if Commits::new(&self.folder).newest()?.is_none() {
+            transaction.commit(&Committed { line: self.line.clone(), epoch: 0 })?;
+        }
+        Ok(())
+    }
+
+    /// The error of a broker that says something else than the folder.
+    fn strange(&self, found: Option<&Committed>, epoch: u64) -> CheckpointError {
+        let folder = self.folder.display();
+        let says = match found {
+            None => "has forgotten which epoch was committed last".to_owned(),
+            Some(found) if found.line != self.line => {
+                "has the epochs of another folder under this --transactional-id".to_owned()
+            }
+            Some(found) => format!("has committed epoch {}", found.epoch),
+        };
+        CheckpointError::Other(format!(
+            "the broker {says}, while {folder} goes on from epoch {epoch}: compare what the topic \
+             holds; `ingest --reset` begins anew"
+        ))
+    }
+
     fn restore(
         &mut self,
         start: &Start,
         operator: &mut dyn Operator,
         out: &mut Output,
     ) -> Result<Kept, CheckpointError> {
-        self.join(start)?;
         let epoch = start.epoch.unwrap_or(0);
         let stage = open_stage(&self.folder, self.number)?;
         let state = self.load(&stage, epoch)?;
@@ -207,6 +281,14 @@ impl Checkpoint for StageCheckpoint {
         operator: &mut dyn Operator,
         out: &mut Output,
     ) -> Result<Kept, StageError> {
+        self.join(start)?;
+        if let Some(epoch) = start.pending {
+            self.resolve(epoch, operator)?;
+            return Ok(Kept::default());
+        }
+        if let Some(transaction) = operator.transaction() {
+            self.recover(start.epoch.unwrap_or(0), transaction)?;
+        }
         let kept = self.restore(start, operator, out)?;
         self.writer = Some(Writer::new(&self.folder, self.number));
         Ok(kept)
@@ -227,7 +309,7 @@ impl Checkpoint for StageCheckpoint {
         &mut self,
         epoch: u64,
         kept: Kept,
-        operator: &dyn Operator,
+        operator: &mut dyn Operator,
         out: &mut Output,
     ) -> Result<(), StageError> {
         let mut files = Vec::new();
@@ -245,12 +327,22 @@ impl Checkpoint for StageCheckpoint {
             }
             _ => None,
         };
-        let commit = self.is_last().then(|| Commit::new(epoch, self.number, output));
+        let is_last = self.is_last();
+        let commit = Commit::new(epoch, self.number, output);
         let mut writer = state.head();
         operator.snapshot(&mut writer);
         let Some(thread) = &mut self.writer else { return Ok(()) };
-        thread.keep(Epoch { number: epoch, state: writer.into_bytes(), files, commit })?;
-        Ok(())
+        let kept = Epoch { number: epoch, state: writer.into_bytes(), files, then: Then::Nothing };
+        let Some(transaction) = operator.transaction() else {
+            let then = if is_last { Then::Commit(commit) } else { Then::Nothing };
+            return Ok(thread.keep(Epoch { then, ..kept })?);
+        };
+        // The next epoch's records belong into another transaction, so they have to wait.
+        thread.keep_now(kept)?;
+        pending::set(&self.folder, epoch)?;
+        transaction.commit(&Committed { line: self.line.clone(), epoch })?;
+        Commits::new(&self.folder).save(&commit)?;
+        Ok(pending::clear(&self.folder)?)
     }
 
     fn is_last(&self) -> bool {

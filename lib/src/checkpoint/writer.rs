@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::commit::{Commit, Commits};
 use super::file::numbers;
-use super::registry::stage_folder;
+use super::registry::{is_gone, stage_folder};
 use super::{CheckpointError, state};
 
 /// How many epochs may be on their way. Beyond that a disk that is too slow
@@ -19,6 +19,8 @@ use super::{CheckpointError, state};
 const ON_THEIR_WAY: usize = 2;
 /// How often to look whether the other stages have kept an epoch.
 const LOOK: Duration = Duration::from_millis(2);
+/// With how many of those looks to look whether they are still there.
+const GONE: u32 = 10;
 
 /// An epoch to be kept.
 #[derive(Debug)]
@@ -28,9 +30,18 @@ pub(super) struct Epoch {
     pub(super) state: Vec<u8>,
     /// Files whose content has to be durable before.
     pub(super) files: Vec<(String, File)>,
-    /// What to commit when all stages have kept theirs; `None` if another stage
-    /// commits.
-    pub(super) commit: Option<Commit>,
+    pub(super) then: Then,
+}
+
+/// What is to be done once an epoch is kept.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// Nothing: another stage commits it.
+    Nothing,
+    /// Commit it, when all stages before have kept theirs.
+    Commit(Commit),
+    /// Say that all stages have kept theirs.
+    Tell(SyncSender<()>),
 }
 
 /// Hands epochs to the thread.
@@ -45,9 +56,6 @@ pub(super) struct Writer {
 struct Shared {
     failure: Mutex<Option<CheckpointError>>,
     has_failed: AtomicBool,
-    /// Whether the stages before have ended: what they have not kept by now,
-    /// they never will.
-    is_closing: AtomicBool,
 }
 
 impl Writer {
@@ -71,6 +79,14 @@ impl Writer {
         if sent { self.check() } else { Err(self.failure()) }
     }
 
+    /// Keeps an epoch and waits until all stages have.
+    pub(super) fn keep_now(&mut self, epoch: Epoch) -> Result<(), CheckpointError> {
+        let (tell, told) = sync_channel(1);
+        self.keep(Epoch { then: Then::Tell(tell), ..epoch })?;
+        // Whoever should tell is gone after a failure.
+        told.recv().map_err(|_| self.failure())
+    }
+
     /// Tells of a failure.
     pub(super) fn check(&self) -> Result<(), CheckpointError> {
         if self.shared.has_failed.load(Ordering::Acquire) { Err(self.failure()) } else { Ok(()) }
@@ -82,9 +98,8 @@ impl Writer {
         failure.take().unwrap_or_else(told)
     }
 
-    /// Waits until all epochs are kept. The stages before have ended.
+    /// Waits until all epochs are kept.
     pub(super) fn finish(&mut self) -> Result<(), CheckpointError> {
-        self.shared.is_closing.store(true, Ordering::Release);
         self.epochs = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has shown itself; what it left undone is a failure here.
@@ -123,9 +138,17 @@ impl Work {
         }
         state::save(&state_file(&self.stage, epoch.number), &epoch.state)?;
         let commits = Commits::new(&self.folder);
-        if let Some(commit) = epoch.commit {
-            self.wait_for_others(epoch.number)?;
-            commits.save(&commit)?;
+        match epoch.then {
+            Then::Nothing => {}
+            Then::Commit(commit) => {
+                self.wait_for_others(epoch.number)?;
+                commits.save(&commit)?;
+            }
+            Then::Tell(tell) => {
+                self.wait_for_others(epoch.number)?;
+                // Nobody listens after a failure there.
+                let _ = tell.send(());
+            }
         }
         let committed = commits.newest()?.unwrap_or(0);
         for old in numbers(&self.stage, "state.", "")?.into_iter().filter(|old| old + 1 < committed)
@@ -140,17 +163,17 @@ impl Work {
     fn wait_for_others(&self, epoch: u64) -> Result<(), CheckpointError> {
         for number in 0..self.number {
             let file = state_file(&stage_folder(&self.folder, number), epoch);
-            loop {
-                // Asked first, or one that was kept in between would be missed.
-                let is_closing = self.shared.is_closing.load(Ordering::Acquire);
-                if file.exists() {
-                    break;
+            let mut looks = 0_u32;
+            while !file.exists() {
+                // Asked before the last look, or what was kept in between would be missed.
+                let is_gone = looks % GONE == GONE - 1 && is_gone(&self.folder, number);
+                if is_gone && !file.exists() {
+                    return Err(CheckpointError::Other(format!(
+                        "stage {number} has gone without keeping epoch {epoch}, which is not \
+                         committed"
+                    )));
                 }
-                if is_closing {
-                    let text =
-                        format!("stage {number} has not kept epoch {epoch}: it is not committed");
-                    return Err(CheckpointError::Other(text));
-                }
+                looks += 1;
                 thread::sleep(LOOK);
             }
         }

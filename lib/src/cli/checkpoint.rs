@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 use super::UsageError;
@@ -89,6 +90,15 @@ pub fn plan<A: CommandFactory>() -> Plan {
         properties.extend(values.map(|value| format!("{flag}{}", value.to_string_lossy())));
     }
     Plan::new(&name, properties)
+}
+
+/// Whether somebody reads stdout, if it is a pipe.
+pub fn is_read() -> bool {
+    let stdout = rustix::stdio::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_err() || !fds[0].revents().intersects(gone)
 }
 
 /// What is behind a stage with that stdout. `ends_stream` says that it writes

@@ -16,7 +16,7 @@ mod table;
 
 pub use csv::{CsvColumn, CsvColumnsError, CsvSink, csv_columns};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaSink, KafkaSinkOptions};
+pub use kafka::{KafkaSink, KafkaSinkOptions, Transactions};
 pub use table::{TableSink, TerminalSize};
 
 use std::io;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::message::MessageReader;
 use crate::line::{Control, Line};
 use crate::sink::KafkaSink;
-use crate::stream::{Operator, Output, StageError, Stats};
+use crate::stream::{Operator, Output, StageError, Stats, Transaction};
 
 /// So many records are sent before looking at what the client has to say.
 const TURN: u32 = 4_096;
@@ -25,6 +25,7 @@ pub struct Emit {
     /// The field of the key, until a record has one.
     unseen_key: Option<String>,
     turn: u32,
+    is_by_epoch: bool,
 }
 
 impl Emit {
@@ -32,7 +33,8 @@ impl Emit {
     /// `@source`.
     pub fn new(sink: KafkaSink, key: Option<&str>, keeps_source: bool) -> Self {
         let reader = MessageReader::new(key, keeps_source);
-        Self { reader, sink, unseen_key: key.map(str::to_owned), turn: 0 }
+        let is_by_epoch = sink.commits_by_epoch();
+        Self { reader, sink, unseen_key: key.map(str::to_owned), turn: 0, is_by_epoch }
     }
 
     fn tell(&self, out: &mut Output) {
@@ -71,8 +73,11 @@ impl Operator for Emit {
     }
 
     fn on_control(&mut self, control: &Control, out: &mut Output) -> Result<(), StageError> {
-        // Nothing is flushed then, but what has been read has to arrive.
-        if *control == Control::Suspend { self.settle(out) } else { Ok(()) }
+        match control {
+            // Nothing is flushed then, but what has been read has to arrive.
+            Control::Suspend | Control::Barrier { .. } => self.settle(out),
+            _ => Ok(()),
+        }
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
@@ -98,6 +103,11 @@ impl Operator for Emit {
 
     fn is_stateful(&self) -> bool {
         false
+    }
+
+    fn transaction(&mut self) -> Option<&mut dyn Transaction> {
+        let sink: &mut dyn Transaction = &mut self.sink;
+        self.is_by_epoch.then_some(sink)
     }
 
     fn stats(&self, stats: &mut Stats) {

@@ -43,7 +43,7 @@ pub trait Checkpoint {
         &mut self,
         epoch: u64,
         kept: Kept,
-        operator: &dyn Operator,
+        operator: &mut dyn Operator,
         out: &mut Output,
     ) -> Result<(), StageError>;
 

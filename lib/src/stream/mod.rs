@@ -11,6 +11,7 @@ mod origin;
 mod output;
 mod snapshot;
 mod stats;
+mod transaction;
 
 pub use checkpoint::{Checkpoint, Kept, Read};
 pub use driver::{Options, Outcome, drive};
@@ -21,3 +22,4 @@ pub use origin::Origin;
 pub use output::{Output, SideFile};
 pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};
 pub use stats::{Figure, QueryStats, Stats, WindowStats};
+pub use transaction::{Committed, Transaction};

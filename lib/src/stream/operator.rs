@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Output, Place, RestoreError, SnapshotReader, SnapshotWriter, Stats};
+use super::{Output, Place, RestoreError, SnapshotReader, SnapshotWriter, Stats, Transaction};
 use crate::line::{Control, Line};
 use crate::time::Timestamp;
 
@@ -124,6 +124,12 @@ pub trait Operator {
     /// Fails if the bytes are no such state of an operator like this one.
     fn restore(&mut self, _state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         Ok(())
+    }
+
+    /// What makes its output visible an epoch at a time, if it writes to such a
+    /// sink itself.
+    fn transaction(&mut self) -> Option<&mut dyn Transaction> {
+        None
     }
 
     /// Fills in the figures that only the operator knows.

@@ -1,5 +1,7 @@
 //! A topic of Kafka, by librdkafka.
 
+mod epochs;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +14,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
+use self::epochs::Epochs;
 use crate::kafka::{KafkaFailure, Reporter, Settings, fetch_metadata, reason, said};
+use crate::stream::{Committed, StageError, Transaction};
 
 /// How long a topic that the brokers make when it is asked for may take.
 const CREATION: Duration = Duration::from_secs(3);
@@ -40,8 +44,19 @@ pub struct KafkaSinkOptions {
     pub partition: Option<i32>,
     /// How keys choose partitions: a `partitioner` of librdkafka.
     pub partitioner: String,
-    /// How long transactions are, if the client has a `transactional.id`.
-    pub interval: Duration,
+    /// When transactions end, if the client has a `transactional.id`.
+    pub transactions: Transactions,
+}
+
+/// When transactions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transactions {
+    /// So long after their first record.
+    After(Duration),
+    /// Where a checkpoint's epochs do. They are begun by
+    /// [`recover`](Transaction::recover): until it is known that no other run of
+    /// the line is left, none may be shut out.
+    ByEpoch,
 }
 
 /// Writes records to a topic.
@@ -57,10 +72,14 @@ pub struct KafkaSink {
     sent: u64,
     /// Bytes of their payloads.
     sent_bytes: u64,
-    /// How long transactions are, if there are any.
-    interval: Option<Duration>,
-    /// When the transaction that is under way is to end.
+    /// When transactions end, if there are any.
+    transactions: Option<Transactions>,
+    /// Whether one is under way.
+    is_open: bool,
+    /// When that is to end, if not with an epoch.
     ends_at: Option<Instant>,
+    /// Where the committed epoch is kept, if they end with epochs.
+    epochs: Option<Epochs>,
     /// What had been delivered when the last transaction was committed.
     committed: (u64, u64),
     /// Whether people have heard how many records were not delivered.
@@ -129,7 +148,7 @@ impl KafkaSink {
     /// Fails if a property is refused, no broker answers within some seconds
     /// or one refuses to let us in, or if the topic is not there.
     pub fn connect(options: KafkaSinkOptions) -> Result<Self, KafkaFailure> {
-        let KafkaSinkOptions { settings, topic, partition, partitioner, interval } = options;
+        let KafkaSinkOptions { settings, topic, partition, partitioner, transactions } = options;
         let defaults = [
             ("partitioner", &*partitioner),
             ("enable.idempotence", "true"),
@@ -137,6 +156,8 @@ impl KafkaSink {
             // A report for each record that has arrived would cost as much as sending it.
             ("delivery.report.only.error", "true"),
             ("linger.ms", "5"),
+            // Longer than epochs are, and than brokers may be away.
+            ("transaction.timeout.ms", "300000"),
             // Half of it passes before the broker of the first answer is connected to.
             ("reconnect.backoff.ms", "20"),
             ("batch.size", "1000000"),
@@ -149,31 +170,58 @@ impl KafkaSink {
             .create_with_context(Context::default())
             // Such as settings that exclude each other.
             .map_err(|error| KafkaFailure::Setting(reason(&error)))?;
-        let interval = settings.get("transactional.id").map(|_| interval);
+        let transactions = settings.get("transactional.id").map(|_| transactions);
+        let by_epoch = transactions == Some(Transactions::ByEpoch);
+        let epochs = if by_epoch { Some(Epochs::new(&settings, &topic)?) } else { None };
         let sink = Self {
             producer,
             topic,
             partition,
             sent: 0,
             sent_bytes: 0,
-            interval,
+            transactions,
+            is_open: false,
             ends_at: None,
+            epochs,
             committed: (0, 0),
             is_told: false,
         };
         sink.look_for_topic(settings.brokers())?;
-        if interval.is_some() {
-            let doing = "cannot begin to write in transactions";
-            sink.producer
-                .init_transactions(Duration::from_secs(10))
-                .map_err(|error| KafkaFailure::other(doing, &error))?;
-        } else {
+        if let Some(Transactions::After(_)) = transactions {
+            sink.begin_transactions(Duration::from_secs(10))?;
+        } else if transactions.is_none() {
             // The first answer came by an address of ours, this one comes from a broker that it
             // named: the client takes that as the occasion to ask for the number that makes it
             // idempotent. Else it would look half a second later, and send nothing until then.
             let _ = sink.producer.client().fetch_metadata(Some(&sink.topic), ANSWER);
         }
         Ok(sink)
+    }
+
+    /// Whether it is told when transactions end, by [`Transaction::commit`].
+    pub fn commits_by_epoch(&self) -> bool {
+        self.transactions == Some(Transactions::ByEpoch)
+    }
+
+    /// Shuts out whoever wrote with this id before.
+    fn begin_transactions(&self, patience: Duration) -> Result<(), KafkaFailure> {
+        let doing = "cannot begin to write in transactions";
+        let begun = self.producer.init_transactions(patience);
+        begun.map_err(|error| KafkaFailure::other(doing, &error))
+    }
+
+    /// Begins a transaction unless one is under way.
+    fn open(&mut self) -> Result<(), KafkaFailure> {
+        let Some(transactions) = self.transactions.filter(|_| !self.is_open) else {
+            return Ok(());
+        };
+        let begun = self.producer.begin_transaction();
+        begun.map_err(|error| KafkaFailure::other("cannot begin a transaction", &error))?;
+        self.is_open = true;
+        if let Transactions::After(interval) = transactions {
+            self.ends_at = Some(Instant::now() + interval);
+        }
+        Ok(())
     }
 
     fn context(&self) -> &Arc<Context> {
@@ -238,15 +286,7 @@ impl KafkaSink {
         payload: Option<&[u8]>,
         mut say: impl FnMut(&str),
     ) -> Result<(), KafkaFailure> {
-        if let Some(interval) = self.interval
-            && self.ends_at.is_none()
-        {
-            let doing = "cannot begin a transaction";
-            self.producer
-                .begin_transaction()
-                .map_err(|error| KafkaFailure::other(doing, &error))?;
-            self.ends_at = Some(Instant::now() + interval);
-        }
+        self.open()?;
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
         (record.key, record.payload, record.partition) = (key, payload, self.partition);
         self.sent += 1;
@@ -309,8 +349,8 @@ impl KafkaSink {
     }
 
     /// Waits until every record has been acknowledged or has failed, and
-    /// commits the transaction, if one is under way. What people should hear of
-    /// meanwhile is given to `say`.
+    /// commits the transaction, if one is under way that does not end with an epoch.
+    /// What people should hear of meanwhile is given to `say`.
     ///
     /// # Errors
     ///
@@ -327,7 +367,8 @@ impl KafkaSink {
             }
         }
         if self.failed() == 0 {
-            return self.commit();
+            let ends = self.is_open && !self.commits_by_epoch();
+            return if ends { self.commit_open() } else { Ok(()) };
         }
         self.abort();
         let (written, _) = self.written();
@@ -338,15 +379,12 @@ impl KafkaSink {
         Err(KafkaFailure::Other { doing, reason })
     }
 
-    fn commit(&mut self) -> Result<(), KafkaFailure> {
-        if self.ends_at.is_none() {
-            return Ok(());
-        }
+    fn commit_open(&mut self) -> Result<(), KafkaFailure> {
         let deadline = Instant::now() + TRANSACTION;
         loop {
             match self.producer.commit_transaction(TRANSACTION) {
                 Ok(()) => {
-                    self.ends_at = None;
+                    (self.is_open, self.ends_at) = (false, None);
                     self.committed = self.acknowledged();
                     return Ok(());
                 }
@@ -362,7 +400,8 @@ impl KafkaSink {
 
     fn abort(&mut self) {
         // One that was shut out has nothing left to abort.
-        if self.ends_at.take().is_some()
+        self.ends_at = None;
+        if std::mem::take(&mut self.is_open)
             && self.check().is_ok()
             && let Err(error) = self.producer.abort_transaction(FAREWELL)
         {
@@ -377,7 +416,7 @@ impl KafkaSink {
     /// The run has failed: tries for some seconds to deliver what has been
     /// sent, which the client would throw away; a transaction is aborted.
     pub fn give_up(&mut self) {
-        if self.ends_at.is_none() && self.check().is_ok() {
+        if !self.is_open && self.check().is_ok() {
             let _ = self.producer.flush(FAREWELL);
         }
         self.abort();
@@ -399,7 +438,7 @@ impl KafkaSink {
 
     /// How many records, and bytes of payloads, are there to be read.
     pub fn written(&self) -> (u64, u64) {
-        if self.interval.is_some() { self.committed } else { self.acknowledged() }
+        if self.transactions.is_some() { self.committed } else { self.acknowledged() }
     }
 
     fn failed(&self) -> u64 {
@@ -416,6 +455,26 @@ impl KafkaSink {
             reporter.reached();
         }
         reporter.messages()
+    }
+}
+
+impl Transaction for KafkaSink {
+    fn recover(&mut self) -> Result<Option<Committed>, StageError> {
+        self.begin_transactions(TRANSACTION)?;
+        match &self.epochs {
+            Some(epochs) => Ok(epochs.committed()?),
+            None => Ok(None),
+        }
+    }
+
+    fn commit(&mut self, committed: &Committed) -> Result<(), StageError> {
+        // One without records still says which epoch it was.
+        self.open()?;
+        if let Some(epochs) = &self.epochs {
+            let kept = epochs.keep(committed, &self.producer, TRANSACTION);
+            kept.map_err(|error| KafkaFailure::other("cannot keep the epoch", &error))?;
+        }
+        Ok(self.commit_open()?)
     }
 }
 
