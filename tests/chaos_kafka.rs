@@ -99,7 +99,6 @@ impl Subject for OverKafka {
 }
 
 #[test]
-#[ignore = "emit has no --checkpoint yet"]
 fn rows_in_kafka_come_once_whatever_is_killed() {
     if !is_wanted("rows_in_kafka_come_once_whatever_is_killed") {
         return;
