@@ -104,8 +104,8 @@ fn rows_in_kafka_come_once_whatever_is_killed() {
         return;
     }
     let (kills, random) = settings(10);
-    let mut subject = OverKafka::new(60_000);
-    let mut chaos = Chaos::new(random);
+    let mut subject = OverKafka::new(200_000);
+    let mut chaos = Chaos::new(random).while_there_is("pending.json");
     chaos.harass(&mut subject, kills);
     println!("over Kafka: {}", chaos.counts);
     assert!(chaos.counts.kills() >= kills && chaos.counts.resumed > 0, "{}", chaos.counts);

@@ -103,8 +103,35 @@ impl fmt::Display for Counts {
 pub enum Moment {
     /// So long after the start.
     After(Duration),
-    /// So long after a new file that begins like this is in DIR.
+    /// So long after a file of a new epoch that begins like this is in DIR.
     New(&'static str, Duration),
+    /// So long after this file is in DIR.
+    There(&'static str, Duration),
+}
+
+impl Moment {
+    /// How long after it has [come](Self::has_come).
+    fn delay(self) -> Duration {
+        let (Self::After(delay) | Self::New(_, delay) | Self::There(_, delay)) = self;
+        delay
+    }
+
+    /// Whether it is there, `before` being the newest epoch as the line was started.
+    fn has_come(self, state: &Path, before: Option<u64>) -> bool {
+        match self {
+            Self::After(_) => true,
+            Self::New(..) => self.newest(state) > before,
+            Self::There(file, _) => state.join(file).exists(),
+        }
+    }
+
+    /// The newest epoch in DIR of the files that it waits for.
+    fn newest(self, state: &Path) -> Option<u64> {
+        let Self::New(prefix, _) = self else { return None };
+        let (folder, prefix) = prefix.rsplit_once('/').unwrap_or((".", prefix));
+        // The line's beginning, epoch 0, is not it.
+        epochs(&state.join(folder), prefix).into_iter().max().filter(|epoch| *epoch > 0)
+    }
 }
 
 /// A line that has never run, and its folder.
@@ -140,12 +167,21 @@ pub struct Chaos {
     survivors: Vec<Running>,
     /// How long the line takes if nobody kills it.
     whole: Duration,
+    /// A file that is in DIR only while something delicate is done.
+    delicate: Option<&'static str>,
 }
 
 impl Chaos {
     /// Nobody has been killed yet.
     pub fn new(random: Random) -> Self {
-        Self { random, counts: Counts::default(), survivors: vec![], whole: Duration::ZERO }
+        let (counts, whole) = (Counts::default(), Duration::ZERO);
+        Self { random, counts, survivors: vec![], whole, delicate: None }
+    }
+
+    /// Kills often while this file is in DIR.
+    pub fn while_there_is(mut self, file: &'static str) -> Self {
+        self.delicate = Some(file);
+        self
     }
 
     /// Kills `subject` so many times, begins anew whenever it comes to its end before, and lets it
@@ -179,13 +215,14 @@ impl Chaos {
     }
 
     /// Somewhere in the run, or where the most happens.
-    pub fn moment(&mut self) -> Moment {
+    fn moment(&mut self) -> Moment {
         let soon = self.random.within(Duration::from_millis(5));
-        match self.random.below(8) {
-            0 => Moment::After(self.random.within(Duration::from_millis(60))),
-            1 => Moment::New("commit.", soon),
-            2 => Moment::New("positions.", soon),
-            3 => Moment::New("stage.2/state.", soon),
+        match (self.random.below(8), self.delicate) {
+            (4..6, Some(file)) => Moment::There(file, soon),
+            (0, _) => Moment::After(self.random.within(Duration::from_millis(60))),
+            (1, _) => Moment::New("commit.", soon),
+            (2, _) => Moment::New("positions.", soon),
+            (3, _) => Moment::New("stage.2/state.", soon),
             _ => Moment::After(self.random.within(self.whole * 11 / 10)),
         }
     }
@@ -206,13 +243,10 @@ impl Chaos {
     fn start(&mut self, attempt: &Attempt, moment: Moment) -> (Running, bool) {
         let is_resumed = committed(&attempt.state()) > Some(0);
         self.counts.resumed += usize::from(is_resumed);
-        let before = newest(&attempt.state(), moment);
+        let before = moment.newest(&attempt.state());
         let begun = Instant::now();
         let mut running = attempt.line.start(&attempt.folder);
-        let mut due = match moment {
-            Moment::After(delay) => Some(begun + delay),
-            Moment::New(..) => None,
-        };
+        let mut due = None;
         while due.is_none_or(|due| Instant::now() < due) {
             if running.alive().is_empty() {
                 return (running, false);
@@ -223,11 +257,9 @@ impl Chaos {
                 attempt.line,
                 running.said()
             );
-            if due.is_none()
-                && let Moment::New(_, delay) = moment
-                && newest(&attempt.state(), moment) > before
-            {
-                due = Some(Instant::now() + delay);
+            if due.is_none() && moment.has_come(&attempt.state(), before) {
+                let from = if let Moment::After(_) = moment { begun } else { Instant::now() };
+                due = Some(from + moment.delay());
             }
             thread::sleep(LOOK);
         }
@@ -282,12 +314,4 @@ impl Chaos {
         subject.check(attempt);
         self.counts.finished += 1;
     }
-}
-
-/// The newest epoch in DIR of the files that a moment waits for.
-fn newest(state: &Path, moment: Moment) -> Option<u64> {
-    let Moment::New(prefix, _) = moment else { return None };
-    let (folder, prefix) = prefix.rsplit_once('/').unwrap_or((".", prefix));
-    // The line's beginning, epoch 0, is not it.
-    epochs(&state.join(folder), prefix).into_iter().max().filter(|epoch| *epoch > 0)
 }
