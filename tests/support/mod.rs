@@ -6,11 +6,14 @@
 
 #[cfg(feature = "kafka")]
 pub mod broker;
+pub mod chaos;
 #[cfg(feature = "kafka")]
 pub mod mock;
+pub mod pipeline;
 pub mod process;
 pub mod rows;
 pub mod stages;
+pub mod workplace;
 
 use std::ffi::OsStr;
 use std::fmt;
