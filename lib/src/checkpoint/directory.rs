@@ -62,13 +62,13 @@ impl Directory {
             let held = lock(&path.join(name), Share::Exclusive, patience, wait)?;
             held.ok_or_else(|| in_use(path))
         };
-        let held = hold("lock")?;
-        let gone = hold("stages")?;
+        let whole = hold("lock")?;
+        let stages = hold("stages")?;
         let line = identity(path)?;
         let run = random_id();
         replace(&path.join("run"), &[format!("{run}\n").as_bytes()])?;
-        drop(gone);
-        Ok(Self { path: path.to_owned(), line, run, _lock: held })
+        drop(stages);
+        Ok(Self { path: path.to_owned(), line, run, _lock: whole })
     }
 
     /// Its path.

@@ -34,6 +34,12 @@ pub(super) fn write_json(
     replace(path, &[format!("{text}\n{hash:016x}\n").as_bytes()])
 }
 
+/// What every such file has.
+#[derive(serde::Deserialize)]
+struct Head {
+    format: u64,
+}
+
 /// Reads what [`write_json`] wrote; `known` is the newest `format` that is
 /// understood.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(
@@ -52,10 +58,6 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(
         text.trim_end().rsplit_once('\n').ok_or_else(|| damaged("it has no second line"))?;
     if u64::from_str_radix(hash, 16) != Ok(fnv1a(json.as_bytes())) {
         return Err(damaged("its checksum is wrong"));
-    }
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u64,
     }
     let head: Head = serde_json::from_str(json).map_err(|error| damaged(&error.to_string()))?;
     if head.format > known {

@@ -31,7 +31,7 @@ impl Plan {
     }
 
     /// Adds a property.
-    pub fn push(&mut self, property: String) {
+    pub fn push(&mut self, property: &str) {
         self.lines.push(property.replace('\n', "\\n"));
     }
 

@@ -247,12 +247,12 @@ impl StageCheckpoint {
         out: &mut Output,
     ) -> Result<Kept, CheckpointError> {
         let epoch = start.epoch.unwrap_or(0);
-        let stage = open_stage(&self.folder, self.number)?;
-        let state = self.load(&stage, epoch)?;
+        let folder = open_stage(&self.folder, self.number)?;
+        let state = self.load(&folder, epoch)?;
         self.cut_output(epoch)?;
         // What was kept after the committed epoch must not pass for what is to come.
-        for newer in numbers(&stage, "state.", "")?.into_iter().filter(|newer| *newer > epoch) {
-            let path = state_file(&stage, newer);
+        for newer in numbers(&folder, "state.", "")?.into_iter().filter(|newer| *newer > epoch) {
+            let path = state_file(&folder, newer);
             fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
         }
         for side in out.side_files() {
@@ -265,7 +265,7 @@ impl StageCheckpoint {
         }
         let Some(state) = state else { return Ok(Kept::default()) };
         let mut reader = SnapshotReader::new(&state.operator);
-        let path = state_file(&stage, epoch);
+        let path = state_file(&folder, epoch);
         operator.restore(&mut reader).map_err(|error| CheckpointError::restore(&path, error))?;
         if !reader.is_empty() {
             return Err(CheckpointError::damaged(&path, "it is longer than it should be"));
@@ -354,9 +354,9 @@ impl Checkpoint for StageCheckpoint {
             writer.check()?;
         }
         let Some(watch) = &mut self.watch else { return Ok(None) };
-        let waited = watch.since.elapsed();
-        if waited < HAND_ON {
-            return Ok(Some(HAND_ON - waited));
+        let left = HAND_ON.saturating_sub(watch.since.elapsed());
+        if !left.is_zero() {
+            return Ok(Some(left));
         }
         let members = members(&self.folder)?;
         let of_run: Vec<_> = members.iter().filter(|(_, member)| member.run == watch.run).collect();

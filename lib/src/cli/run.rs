@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         for path in &self.asides {
             let bytes =
                 fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            plan.push(format!("{} with checksum {:016x}", path.display(), fnv1a(&bytes)));
+            plan.push(&format!("{} with checksum {:016x}", path.display(), fnv1a(&bytes)));
         }
         let role = if self.writes_stdout {
             checkpoint::role(rustix::stdio::stdout(), *is_last, !self.writes_stream)?
