@@ -215,6 +215,25 @@ fn an_empty_file_that_was_rotated_is_found() {
     assert_eq!(live.end().0, End::Code(0));
 }
 
+/// Before anything is committed it is known already which files there were.
+#[test]
+fn a_file_that_was_rotated_before_the_first_commit_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let args = ["--follow", "--checkpoint-interval", "1h", "app.log"];
+    append(path("app.log"), "one\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    assert_eq!(live.line(), raw("one"));
+    live.signal(Signal::KILL);
+    live.end();
+    fs::rename(path("app.log"), path("app.log.1")).unwrap();
+    append(path("app.log"), "two\n");
+    let live = Live::spawn(ingest(folder.path(), &args));
+    assert_eq!([live.line(), live.line()], ["one", "two"].map(raw));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0, End::Code(0));
+}
+
 /// Three files that overlap, in which every third record has no time.
 fn write_files(folder: &Path, records: usize) {
     for file in 0..3 {

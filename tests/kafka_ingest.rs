@@ -332,6 +332,7 @@ fn mistakes_are_one_line() {
         (&["-t", "logs", "-X", "no.such=1"], 2, "no.such: No such configuration property"),
         (&["-t", "logs", "-X", password, "-X", "hunter2"], 2, "is written key=value"),
         (&["-t", "logs", "-F", "/no/such/file"], 2, "/no/such/file"),
+        (&["-t", "logs", "-X", "session.timeout.ms=600000"], 2, "max.poll.interval.ms"),
         (&["-t", "^(", "-e"], 2, "--topic ^("),
         (&["-t", "logs", "-o", "newest"], 2, "earliest, latest"),
         (&["-t", "logs", "-t", "more", "-G", "g", "-e"], 2, "give one --topic"),

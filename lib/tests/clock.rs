@@ -103,7 +103,7 @@ fn replay(options: &WindowOptions, recording: &[u8], wall: i64, size: usize) -> 
     let bytes = support::Bytes::new(recording, size);
     let mut input = Replay { bytes, wall: at(wall), reads: Cell::new(0) };
     let mut out = Output::in_memory();
-    drive(&mut with(options.clone()), &mut input, &mut out, &Options::default()).unwrap();
+    drive(&mut with(options.clone()), &mut input, &mut out, &Options::default(), None).unwrap();
     out
 }
 

@@ -377,7 +377,7 @@ impl Args {
         let origin = Origin::with_checkpoint(start, interval, self.heartbeat);
         #[cfg(feature = "kafka")]
         if let Some(options) = kafka {
-            let source = Kafka::connect(options, Some(positions))?;
+            let source = Kafka::connect(options, Some(positions)).map_err(cli::source_failed)?;
             return Ok((Some(Box::new(source)), Some(origin)));
         }
         let source: Box<dyn Source> = match self.merge.times() {
@@ -392,7 +392,7 @@ impl Args {
         let max_line = self.io.max_line;
         #[cfg(feature = "kafka")]
         if let Some(options) = self.kafka()? {
-            return Ok(Some(Box::new(Kafka::connect(options, None)?)));
+            return Ok(Some(Box::new(Kafka::connect(options, None).map_err(cli::source_failed)?)));
         }
         Ok(if let Some(times) = self.merge.times() {
             Some(Box::new(self.merge(times)?))

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::UsageError;
 use crate::kafka::{KafkaFailure, Settings};
+use crate::stream::StageError;
 
 /// How to reach Kafka.
 #[derive(Args, Clone, Default)]
@@ -85,6 +86,17 @@ pub fn kafka_failed(failure: KafkaFailure) -> anyhow::Error {
     match failure {
         KafkaFailure::Setting(text) => UsageError(text).into(),
         failure => failure.into(),
+    }
+}
+
+/// As [`kafka_failed`], of a source's failure.
+pub fn source_failed(error: StageError) -> anyhow::Error {
+    match error {
+        StageError::Source(source) => match source.downcast::<KafkaFailure>() {
+            Ok(failure) => kafka_failed(*failure),
+            Err(source) => StageError::Source(source).into(),
+        },
+        error => error.into(),
     }
 }
 

@@ -31,7 +31,7 @@ pub use args::{IoArgs, ProgressWhen};
 pub use checkpoint::{CheckpointArgs, is_read, plan};
 pub use format::{Format, RowFormat};
 #[cfg(feature = "kafka")]
-pub use kafka::{ClientArgs, kafka_failed};
+pub use kafka::{ClientArgs, kafka_failed, source_failed};
 #[cfg(feature = "kafka")]
 pub use kafka_source::KafkaSourceArgs;
 pub use line_format::LineFormat;

@@ -56,7 +56,7 @@ impl Input for Bytes<'_> {
 /// `size` bytes.
 pub(crate) fn run(operator: &mut dyn Operator, input: &[u8], size: usize) -> Output {
     let mut out = Output::in_memory();
-    drive(operator, &mut Bytes::new(input, size), &mut out, &Options::default()).unwrap();
+    drive(operator, &mut Bytes::new(input, size), &mut out, &Options::default(), None).unwrap();
     let mut stats = out.stats.clone();
     operator.stats(&mut stats);
     out.stats = stats;

@@ -422,6 +422,12 @@ impl Source for GrowingFiles {
     }
 
     fn save(&mut self, epoch: u64, consumed: u64) -> Result<(), StageError> {
+        if self.list_due.is_none() {
+            // Nothing has been read yet, but what is to be is known by more than its path:
+            // it may be rotated before the next epoch.
+            self.list(Instant::now())?;
+            self.open_next()?;
+        }
         let mut positions = self.done.clone();
         for (index, file) in self.open.iter().enumerate().filter(|(_, file)| !file.is_gone) {
             let is_present = self.present == Some(index);

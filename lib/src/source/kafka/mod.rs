@@ -128,6 +128,11 @@ impl Kafka {
         if selection.ending.is_some() {
             defaults.push(("enable.partition.eof", "true"));
         }
+        // A group throws out who has not asked for messages for so long: five minutes, and
+        // as long as a quota may have it wait.
+        let pause = quota.map_or(Duration::ZERO, |(_, every)| every);
+        let poll = (Duration::from_secs(300) + pause).as_millis().min(86_400_000).to_string();
+        defaults.push(("max.poll.interval.ms", &poll));
         let client = settings.client(&defaults)?;
         let (sender, deliveries) = sync_channel(AHEAD);
         let (spent, empty) = channel();
