@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::pipeline::{Line, PATIENCE, Running, STATE, committed, epochs};
 
 /// How often one looks whether it is time to kill.
@@ -276,11 +278,15 @@ impl Chaos {
             return false;
         }
         let chosen = alive[self.random.below(alive.len() as u64) as usize];
+        if self.random.flip() {
+            // What it was about to write stays undone, while the others go on.
+            running.signal(chosen, Signal::STOP);
+            thread::sleep(self.random.within(Duration::from_millis(50)));
+        }
         let how = self.random.below(4);
-        for stage in alive {
+        for stage in running.alive() {
             if stage == chosen || how == 0 || how == 1 && self.random.flip() {
                 running.kill(stage);
-                self.counts.processes += 1;
             }
         }
         if is_early {
@@ -301,6 +307,7 @@ impl Chaos {
         for running in self.survivors.drain(..) {
             let ended = running.end();
             assert!(ended.has_only_codes(&[0, 1]), "{ended}");
+            self.counts.processes += ended.killed();
         }
     }
 

@@ -258,10 +258,14 @@ impl Ended {
 
     /// Whether each stage exited with one of these codes, or was killed.
     pub fn has_only_codes(&self, codes: &[i32]) -> bool {
+        let is_known = |end: &&End| matches!(end, End::Code(code) if codes.contains(code));
+        self.ends.iter().filter(is_known).count() + self.killed() == self.ends.len()
+    }
+
+    /// How many stages were killed with -9.
+    pub fn killed(&self) -> usize {
         let killed = End::Signal(Signal::KILL.as_raw());
-        let is_known =
-            |end: &End| *end == killed || matches!(end, End::Code(code) if codes.contains(code));
-        self.ends.iter().all(is_known)
+        self.ends.iter().filter(|end| **end == killed).count()
     }
 }
 
