@@ -24,7 +24,7 @@ use support::pipeline::{Line, PATIENCE, STATE, append, committed};
 const FILES: [&str; 3] = ["out", "rejects", "late"];
 
 /// How long a line should take: long enough that kills meet it everywhere.
-const LONG: Duration = Duration::from_millis(400);
+const LONG: Duration = Duration::from_millis(700);
 
 /// The lines that are killed. `a`, `b` and `c` come one after another, `x`, `y` and `z` overlap.
 const LINES: [&str; 7] = [

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::pipeline::{Line, PATIENCE, Running, STATE, committed, epochs};
+use super::process::End;
 
 /// How often one looks whether it is time to kill.
 const LOOK: Duration = Duration::from_micros(200);
@@ -75,6 +76,8 @@ pub struct Counts {
     pub later: usize,
     /// Processes killed.
     pub processes: usize,
+    /// Lines ended by a signal to their source.
+    pub suspended: usize,
     /// Lines started where such an epoch was committed.
     pub resumed: usize,
     /// Lines that came to their end.
@@ -90,12 +93,13 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { early, later, processes, resumed, finished } = self;
+        let Self { early, later, processes, suspended, resumed, finished } = self;
         let kills = self.kills();
         write!(
             f,
             "{kills} kills of {processes} processes, {early} of them before the first commit and \
-             {later} behind it; {resumed} times resumed, {finished} times finished"
+             {later} behind it; {suspended} times suspended, {resumed} times resumed, {finished} \
+             times finished"
         )
     }
 }
@@ -134,6 +138,15 @@ impl Moment {
         // The line's beginning, epoch 0, is not it.
         epochs(&state.join(folder), prefix).into_iter().max().filter(|epoch| *epoch > 0)
     }
+}
+
+/// What to do to a line.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    /// Kill one stage, some of them or all.
+    Kill,
+    /// End it by a signal to its source.
+    Suspend,
 }
 
 /// A line that has never run, and its folder.
@@ -205,14 +218,20 @@ impl Chaos {
                 1 => Moment::New("commit.", self.random.within(Duration::from_millis(5))),
                 _ => self.moment(),
             };
-            if self.round(&attempt, moment) {
+            let is_gentle = first > 1 && self.random.below(10) == 0;
+            let blow = if is_gentle { Blow::Suspend } else { Blow::Kill };
+            if self.round(&attempt, moment, blow) {
                 first += 1;
             } else {
                 self.finish(subject, &attempt);
                 attempt = subject.begin();
             }
         }
-        assert!(!self.round(&attempt, Moment::After(PATIENCE)), "{}: no end", attempt.line);
+        assert!(
+            !self.round(&attempt, Moment::After(PATIENCE), Blow::Kill),
+            "{}: no end",
+            attempt.line
+        );
         self.finish(subject, &attempt);
     }
 
@@ -229,12 +248,15 @@ impl Chaos {
         }
     }
 
-    /// Runs a line up to `moment` and kills; `false` if it was done before that.
+    /// Runs a line up to `moment` and kills or suspends it; `false` if it was done before that.
     #[track_caller]
-    fn round(&mut self, attempt: &Attempt, moment: Moment) -> bool {
+    fn round(&mut self, attempt: &Attempt, moment: Moment, blow: Blow) -> bool {
         let (running, is_time) = self.start(attempt, moment);
         if is_time {
-            return self.kill(attempt, running);
+            return match blow {
+                Blow::Kill => self.kill(attempt, running),
+                Blow::Suspend => self.suspend(running),
+            };
         }
         running.end().success();
         false
@@ -266,6 +288,22 @@ impl Chaos {
             thread::sleep(LOOK);
         }
         (running, true)
+    }
+
+    /// Ends the line by a signal to its source; it goes on the next time like one that was killed.
+    #[track_caller]
+    fn suspend(&mut self, mut running: Running) -> bool {
+        if running.alive().first() == Some(&0) {
+            running.signal(0, Signal::TERM);
+        }
+        let ended = running.end();
+        // One that was just beginning dies of it, and takes the others with it.
+        let has_died = ended.ends[0] == End::Signal(Signal::TERM.as_raw());
+        if !has_died {
+            ended.success();
+        }
+        self.counts.suspended += 1;
+        true
     }
 
     /// Kills one stage, some of them or all; `false` if none was left to be killed.
