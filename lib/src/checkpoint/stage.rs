@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Commits};
@@ -23,6 +22,8 @@ use crate::stream::{
     Checkpoint, Committed, Kept, Operator, Output, SnapshotReader, StageError, Transaction,
 };
 
+/// How soon to look again for stages that are just beginning.
+const MOMENT: Duration = Duration::from_millis(10);
 /// How soon to ask again for what goes on beside.
 const SOON: Duration = Duration::from_millis(500);
 /// How long stages may take to hand `start` on, after the one before them has.
@@ -423,13 +424,16 @@ impl Checkpoint for StageCheckpoint {
         Ok(Some(SOON))
     }
 
-    fn finish(&mut self) -> Result<(), StageError> {
+    fn finish(&mut self) -> Result<Option<Duration>, StageError> {
         // All may have been read before the stages behind have begun.
-        while self.watch.is_some() {
-            self.look_for_last()?;
-            thread::sleep(Duration::from_millis(10));
+        self.look_for_last()?;
+        if self.watch.is_some() {
+            return Ok(Some(MOMENT));
         }
-        Ok(self.writer.as_mut().map_or(Ok(()), Writer::finish)?)
+        if let Some(writer) = &mut self.writer {
+            writer.finish()?;
+        }
+        Ok(None)
     }
 }
 

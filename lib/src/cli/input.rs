@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -204,6 +205,11 @@ impl Input for Attended {
                 }
             }
         }
+    }
+
+    fn pause(&mut self, length: Duration) -> bool {
+        thread::sleep(length);
+        !self.stdout_is_pipe || super::is_read()
     }
 
     fn now(&self) -> Timestamp {

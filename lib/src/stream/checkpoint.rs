@@ -58,13 +58,14 @@ pub trait Checkpoint {
     /// Fails if an epoch could not be kept, or the line is not whole.
     fn check(&mut self) -> Result<Option<Duration>, StageError>;
 
-    /// Waits until all epochs so far are kept, and those that this stage is to
-    /// commit are committed. Its input has come to the end of the run.
+    /// Sees to it that all epochs so far are kept, and those that this stage is to
+    /// commit are committed. Its input has come to the end of the run. Returns
+    /// `None` when that is done, or how long to wait before the next call.
     ///
     /// # Errors
     ///
     /// Fails if that fails.
-    fn finish(&mut self) -> Result<(), StageError>;
+    fn finish(&mut self) -> Result<Option<Duration>, StageError>;
 }
 
 /// What the driver knows at a barrier, and wants to know at the next start.

@@ -87,10 +87,7 @@ pub fn drive(
         outcome => outcome,
     };
     let outcome = match outcome {
-        Ok(Outcome::ReaderGone) if is_checked && !driver.is_over => {
-            let text = "the stage behind this one has gone before the end: nothing more is kept";
-            Err(StageError::Failed(text.to_owned()))
-        }
+        Ok(Outcome::ReaderGone) if is_checked && !driver.is_over => Err(reader_gone()),
         outcome => outcome,
     };
     if outcome.is_err() {
@@ -230,8 +227,15 @@ impl Driver<'_> {
     /// All has been written: sees it through.
     fn finish(&mut self) -> Result<(), StageError> {
         self.flush()?;
+        if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+            while let Some(wait) = checkpoint.finish()? {
+                if !self.input.pause(wait) {
+                    return Err(reader_gone());
+                }
+            }
+        }
         self.is_over = true;
-        self.checkpoint.as_deref_mut().map_or(Ok(()), Checkpoint::finish)
+        Ok(())
     }
 
     /// Ends an epoch, where this stage begins the stream.
@@ -568,6 +572,13 @@ impl ControlLines {
 fn no_start() -> StageError {
     let text = "under --checkpoint the input has to come from `ingest --checkpoint`, stage by \
                 stage: it begins with no such line, or something before this stage removes it";
+    StageError::Failed(text.to_owned())
+}
+
+/// The error of a stage under a checkpoint whose output nobody reads to the end.
+#[cold]
+fn reader_gone() -> StageError {
+    let text = "the stage behind this one has gone before the end: nothing more is kept";
     StageError::Failed(text.to_owned())
 }
 

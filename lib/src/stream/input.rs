@@ -139,6 +139,12 @@ pub trait Input {
     /// Fails if the system does.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event>;
 
+    /// Nothing is read any more: waits for so long, and tells whether stdout is
+    /// still read by then.
+    fn pause(&mut self, _length: Duration) -> bool {
+        true
+    }
+
     /// Reads from the present source; 0 is its end.
     ///
     /// # Errors
