@@ -38,7 +38,7 @@ fn a_window_closes_when_the_watermark_reaches_its_end() {
     let mut operator = window(&[FIVE_SECONDS]);
     let mut out = Output::in_memory();
     let mut late = tempfile::tempfile().unwrap();
-    out.late = Some(SideFile::new("late", "late.ndjson", late.try_clone().unwrap()));
+    out.late = Some(SideFile::new("late.ndjson", late.try_clone().unwrap()));
     for seconds in 10..=15 {
         feed(&mut operator, &[&at(seconds)], &mut out);
         assert!(out.rows().is_empty(), "at {seconds}");

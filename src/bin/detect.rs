@@ -362,7 +362,7 @@ fn main() -> ExitCode {
         Run::new("detect", &args.io)
             .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .files(&args.files)
-            .beside(args.files_beside())
+            .defined_by(args.files_beside())
             .drive(&mut detect)
     })
 }

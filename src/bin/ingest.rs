@@ -365,11 +365,13 @@ impl Args {
         };
         #[cfg(feature = "kafka")]
         let kafka = self.kafka()?;
+        let is_last = cli::is_last(&self.checkpoint)?;
         let mut directory = Directory::open(path, |text| cli::say("ingest", text))?;
         if self.restart.reset {
             directory.reset()?;
         }
-        directory.resolve(&mut io::stdout(), cli::is_read)?;
+        directory.hold_until_exit()?;
+        directory.resolve(&mut io::stdout(), is_last, cli::is_read)?;
         let start = start(&directory)?;
         let positions = Positions::new(Arc::new(directory), start.epoch.unwrap_or(0));
         let fail_on_loss = self.restart.fail_on_data_loss;

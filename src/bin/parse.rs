@@ -207,7 +207,7 @@ fn main() -> ExitCode {
         Run::new("parse", &args.io)
             .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .files(&args.files)
-            .beside(args.reshape.files())
+            .defined_by(args.reshape.files())
             .drive(&mut parse)
     })
 }

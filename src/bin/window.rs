@@ -244,7 +244,7 @@ fn run(mut args: Args) -> anyhow::Result<()> {
     Run::new("window", &args.io)
         .checkpoint(&args.checkpoint, cli::plan::<Args>)
         .files(&args.input)
-        .beside(args.query.iter().filter(|query| is_query_file(query)).map(PathBuf::from))
+        .defined_by(args.query.iter().filter(|query| is_query_file(query)).map(PathBuf::from))
         .late(args.late.as_deref())
         .format(format)
         .drive(&mut operator)

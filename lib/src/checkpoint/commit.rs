@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::CheckpointError;
-use super::file::{numbers, read_json, write_json};
+use super::file::{numbers, read_json, replace, write_json};
 
 /// An epoch that is whole: all stages have kept their state, and the output is
 /// durable.
@@ -20,12 +20,22 @@ pub struct Commit {
     /// Length of the output, if it is a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<u64>,
+    /// Checksum of its last bytes, by which it is known again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<String>,
 }
 
 impl Commit {
     /// An epoch, committed by the stage with that number.
     pub fn new(epoch: u64, stage: u32, output: Option<u64>) -> Self {
-        Self { format: FORMAT, epoch, stage, output }
+        Self { format: FORMAT, epoch, stage, output, tail: None }
+    }
+
+    /// The same with the checksum of the output's last bytes.
+    #[must_use]
+    pub fn with_tail(mut self, tail: Option<String>) -> Self {
+        self.tail = tail;
+        self
     }
 }
 
@@ -50,7 +60,17 @@ impl Commits {
     ///
     /// Fails if the folder cannot be read.
     pub fn newest(&self) -> Result<Option<u64>, CheckpointError> {
-        Ok(numbers(&self.folder, "commit.", ".json")?.pop())
+        let newest = numbers(&self.folder, "commit.", ".json")?.pop();
+        if newest.is_none() && self.begun().exists() {
+            let what = "an epoch was committed, and no file says which";
+            return Err(CheckpointError::damaged(&self.file(0), what));
+        }
+        Ok(newest)
+    }
+
+    /// There once an epoch has been committed.
+    fn begun(&self) -> PathBuf {
+        self.folder.join("begun")
     }
 
     /// The commit of an epoch.
@@ -59,7 +79,12 @@ impl Commits {
     ///
     /// Fails if it is not there, or not as it was written.
     pub fn load(&self, epoch: u64) -> Result<Commit, CheckpointError> {
-        read_json(&self.file(epoch), FORMAT)
+        let file = self.file(epoch);
+        let commit: Commit = read_json(&file, FORMAT)?;
+        if commit.epoch != epoch {
+            return Err(CheckpointError::damaged(&file, "it is of another epoch"));
+        }
+        Ok(commit)
     }
 
     /// Commits an epoch. From here on a restart goes back to it.
@@ -69,6 +94,9 @@ impl Commits {
     /// Fails if it cannot be written.
     pub fn save(&self, commit: &Commit) -> Result<(), CheckpointError> {
         write_json(&self.file(commit.epoch), commit)?;
+        if !self.begun().exists() {
+            replace(&self.begun(), &[])?;
+        }
         for old in numbers(&self.folder, "commit.", ".json")? {
             if old + 1 < commit.epoch {
                 // One that stays is removed the next time.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::CheckpointError;
 use super::commit::Commits;
 use super::file::{numbers, replace};
-use super::lock::{PATIENCE, Share, lock};
+use super::lock::{PATIENCE, Share, leak, lock};
 use super::pending;
 use super::registry::survivors;
 use crate::line::{Control, Start};
@@ -29,7 +29,7 @@ pub struct Directory {
     /// Identity of this run.
     pub run: String,
     /// Holds the lock until it is dropped.
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -68,7 +68,17 @@ impl Directory {
         let run = random_id();
         replace(&path.join("run"), &[format!("{run}\n").as_bytes()])?;
         drop(stages);
-        Ok(Self { path: path.to_owned(), line, run, _lock: whole })
+        Ok(Self { path: path.to_owned(), line, run, lock: whole })
+    }
+
+    /// Keeps the lock until the process ends, also when this is dropped: what is
+    /// written last must not meet another run.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does.
+    pub fn hold_until_exit(&self) -> Result<(), CheckpointError> {
+        leak(&self.lock).map_err(CheckpointError::io(&self.path))
     }
 
     /// Its path.
@@ -92,7 +102,8 @@ impl Directory {
 
     /// Has the last stage find out whether an epoch was committed whose commit had
     /// begun when the run before ended: writes a `start` to `stream` that asks
-    /// for it, and waits for the answer, as long as the stream `is_read`.
+    /// for it, and waits for the answer, as long as the stream `is_read`. Where
+    /// `ingest` itself `is_last`, nobody can tell.
     ///
     /// # Errors
     ///
@@ -100,9 +111,14 @@ impl Directory {
     pub fn resolve(
         &self,
         stream: &mut impl Write,
+        is_last: bool,
         is_read: impl Fn() -> bool,
     ) -> Result<(), CheckpointError> {
         let Some(pending) = pending::get(&self.path)? else { return Ok(()) };
+        if is_last {
+            let what = format!("`emit` was committing epoch {pending}, and is no longer there");
+            return Err(CheckpointError::Changed { path: self.path.clone(), what });
+        }
         let (line, run) = (Some(self.line.clone()), Some(self.run.clone()));
         let ask = Start { line, run, epoch: Some(self.epoch()?), pending: Some(pending), stage: 1 };
         let mut text = Vec::new();
@@ -145,10 +161,12 @@ impl Directory {
                 _ => Ok(()),
             }
         };
-        // Without commits nothing else counts, so they go first and the newest of them last.
+        // Without commits nothing else counts, so they go first and the newest of them last. Should
+        // this be broken off then, the folder says that it is damaged, and can be reset again.
         for epoch in numbers(&self.path, "commit.", ".json")? {
             remove(format!("commit.{epoch}.json"))?;
         }
+        remove("begun".to_owned())?;
         for epoch in numbers(&self.path, "positions.", ".json")? {
             remove(format!("positions.{epoch}.json"))?;
         }

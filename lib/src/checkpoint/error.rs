@@ -26,11 +26,7 @@ pub enum CheckpointError {
         holders: String,
     },
     /// A file is not as it was written.
-    #[error(
-        "{path} is damaged ({what}). Take it from a copy, remove {} to go on from the epoch \
-         before, or begin anew with `ingest --reset`",
-        commit_of(path).display()
-    )]
+    #[error("{path} is damaged ({what}). {}", hint(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -89,13 +85,22 @@ impl From<CheckpointError> for StageError {
     }
 }
 
-/// The commit file that makes a damaged file count.
-fn commit_of(damaged: &Path) -> PathBuf {
+/// What to do about a damaged file.
+fn hint(damaged: &Path) -> String {
     let name = damaged.file_name().unwrap_or_default().to_string_lossy();
-    let epoch = name.split('.').find(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_state = name.starts_with("state.");
-    let folder = damaged.ancestors().nth(if is_state { 2 } else { 1 }).unwrap_or(damaged);
-    folder.join(format!("commit.{}.json", epoch.unwrap_or("N")))
+    let is_number =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let epoch = name.split('.').find(is_number).filter(|epoch| *epoch != "0");
+    let Some(epoch) = epoch else {
+        return "Take it from a copy, or begin anew with `ingest --reset`".to_owned();
+    };
+    let folder = damaged.ancestors().nth(if name.starts_with("state.") { 2 } else { 1 });
+    let commit = folder.unwrap_or(damaged).join(format!("commit.{epoch}.json"));
+    format!(
+        "Take it from a copy, remove {} to go on from the epoch before, or begin anew with \
+         `ingest --reset`",
+        commit.display()
+    )
 }
 
 /// The system's words without its number.

@@ -20,7 +20,11 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> Result<(), CheckpointErro
         // The new name is in the folder, which is a file of its own.
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
-    write().map_err(CheckpointError::io(path))
+    write().map_err(|error| {
+        // Half of it must not keep a full disk full.
+        let _ = fs::remove_file(&beside);
+        CheckpointError::io(path)(error)
+    })
 }
 
 /// Writes a line of JSON and, below it, its checksum.

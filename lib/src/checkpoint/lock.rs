@@ -1,6 +1,7 @@
 //! Who works with a folder.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,4 +53,10 @@ pub(super) fn lock(
         }
         thread::sleep(LOOK);
     }
+}
+
+/// Keeps a lock until the process ends: a lock is the file's, however often that
+/// is open.
+pub(super) fn leak(file: &File) -> io::Result<()> {
+    file.try_clone().map(std::mem::forget)
 }

@@ -1,12 +1,20 @@
 //! What a stage computes, so that state is not taken on by another.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::CheckpointError;
-use super::file::replace;
+use super::file::{read_json, write_json};
+
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format: u64,
+    plan: Vec<String>,
+}
 
 /// What a stage computes, a property a line: its name, then each argument that
 /// bears on its output.
@@ -21,31 +29,21 @@ pub struct Plan {
 impl Plan {
     /// A stage with these properties.
     pub fn new(stage: &str, properties: impl IntoIterator<Item = String>) -> Self {
-        // A line break in a value must not look like another property.
-        let line = |text: String| text.replace('\n', "\\n");
-        Self {
-            lines: std::iter::once(stage.to_owned())
-                .chain(properties.into_iter().map(line))
-                .collect(),
-        }
+        Self { lines: std::iter::once(stage.to_owned()).chain(properties).collect() }
     }
 
     /// Adds a property.
     pub fn push(&mut self, property: &str) {
-        self.lines.push(property.replace('\n', "\\n"));
+        self.lines.push(property.to_owned());
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        replace(path, &[(self.lines.join("\n") + "\n").as_bytes()])
+        write_json(path, &Saved { format: FORMAT, plan: self.lines.clone() })
     }
 
-    /// Reads one that was saved; `None` if there is none.
-    pub(super) fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Some(Self { lines: text.lines().map(str::to_owned).collect() })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(CheckpointError::io(path)(error)),
-        }
+    /// Reads one that was saved.
+    pub(super) fn load(path: &Path) -> Result<Self, CheckpointError> {
+        read_json(path, FORMAT).map(|saved: Saved| Self { lines: saved.plan })
     }
 
     /// The stage's name.

@@ -92,7 +92,11 @@ impl Positions {
         if self.epoch == 0 && !file.exists() {
             return Ok(None);
         }
-        read_json(&file, FORMAT).map(Some)
+        let saved: Saved = read_json(&file, FORMAT)?;
+        if saved.epoch != self.epoch {
+            return Err(CheckpointError::damaged(&file, "it is of another epoch"));
+        }
+        Ok(Some(saved))
     }
 
     fn of_another(&self, source: &str) -> CheckpointError {

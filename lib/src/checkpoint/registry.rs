@@ -57,8 +57,7 @@ pub(super) fn members(folder: &Path) -> Result<Vec<(u32, Member)>, CheckpointErr
 
 /// The file that the stage with that number keeps locked while it is there.
 pub(super) fn lock_file(folder: &Path, number: u32) -> PathBuf {
-    // The first stage has the whole folder.
-    if number == 0 { folder.join("lock") } else { stage_folder(folder, number).join("lock") }
+    stage_folder(folder, number).join("lock")
 }
 
 /// Whether the stage with that number is no longer there.

@@ -2,23 +2,29 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Commits};
 use super::directory::{self, Directory};
 use super::file::numbers;
-use super::lock::{PATIENCE, Share, lock};
+use super::lock::{PATIENCE, Share, leak, lock};
 use super::pending;
 use super::registry::{Member, lock_file, members, open_stage};
 use super::state::State;
 use super::writer::{Epoch, Then, Writer, state_file};
 use super::{CheckpointError, Plan};
+use crate::checksum::fnv1a;
 use crate::line::Start;
 use crate::stream::{
     Checkpoint, Committed, Kept, Operator, Output, SnapshotReader, StageError, Transaction,
 };
 
+/// How soon to ask again for what goes on beside.
+const SOON: Duration = Duration::from_millis(500);
 /// How long stages may take to hand `start` on, after the one before them has.
 const HAND_ON: Duration = Duration::from_secs(10);
 
@@ -42,9 +48,9 @@ pub struct StageCheckpoint {
     number: u32,
     /// Identity of the line.
     line: String,
-    /// Keep the run's successor away until this process has gone, and show that it
-    /// is there.
-    locks: Vec<File>,
+    /// Whether it holds its locks, which keep the run's successor away until this
+    /// process has gone, and show that it is there.
+    has_joined: bool,
     /// Whether the transactions of an earlier run are over.
     has_recovered: bool,
     member: Option<Member>,
@@ -72,7 +78,7 @@ impl StageCheckpoint {
             role,
             number: 0,
             line: String::new(),
-            locks: Vec::new(),
+            has_joined: false,
             has_recovered: false,
             member: None,
             writer: None,
@@ -92,12 +98,16 @@ impl StageCheckpoint {
             )));
         }
         (self.number, self.line) = (start.stage, line.to_owned());
-        if start.stage > 0 && self.locks.is_empty() {
+        if !self.has_joined {
+            self.has_joined = true;
             open_stage(folder, self.number)?;
-            let own = lock_file(folder, self.number);
-            for (path, share) in [(folder.join("stages"), Share::Shared), (own, Share::Exclusive)] {
+            let own = (lock_file(folder, self.number), Share::Exclusive);
+            // The first stage has the whole folder.
+            let all = (start.stage > 0).then(|| (folder.join("stages"), Share::Shared));
+            for (path, share) in all.into_iter().chain([own]) {
                 let held = lock(&path, share, PATIENCE, || {})?;
-                self.locks.push(held.ok_or_else(|| directory::in_use(folder))?);
+                let held = held.ok_or_else(|| directory::in_use(folder))?;
+                leak(&held).map_err(CheckpointError::io(&path))?;
             }
         }
         if directory::read(folder, "run")?.as_deref() != Some(run) {
@@ -124,8 +134,12 @@ impl StageCheckpoint {
             self.plan.save(&plan_file)?;
             return Ok(None);
         }
-        let earlier = Plan::load(&plan_file)?
-            .ok_or_else(|| CheckpointError::damaged(&plan_file, "it is missing"))?;
+        if !plan_file.exists() {
+            let (path, number, name) = (self.folder.clone(), self.number, self.plan.stage());
+            let what = format!("there was no stage {number}, which is {name} now");
+            return Err(CheckpointError::Changed { path, what });
+        }
+        let earlier = Plan::load(&plan_file)?;
         if let Some(what) = self.plan.difference(&earlier) {
             let (path, number) = (self.folder.clone(), self.number);
             return Err(CheckpointError::Changed { path, what: format!("stage {number}: {what}") });
@@ -148,7 +162,9 @@ impl StageCheckpoint {
             None => None,
         };
         if commits.newest()?.is_none() {
-            return commits.save(&Commit::new(0, self.number, length));
+            let beginning = Commit::new(0, self.number, length);
+            let tail = file.zip(length).and_then(|(file, length)| tail(file, length));
+            return commits.save(&beginning.with_tail(tail));
         }
         let commit = commits.load(epoch)?;
         if commit.stage != self.number {
@@ -167,8 +183,18 @@ impl StageCheckpoint {
                      `ingest --reset`"
                 )))
             }
-            (Some(file), Some(length), Some(committed)) if length > committed => {
-                file.set_len(committed).map_err(CheckpointError::io(to))
+            (Some(file), Some(length), Some(committed)) => {
+                if commit.tail.is_some() && commit.tail != tail(file, committed) {
+                    return Err(CheckpointError::Other(
+                        "the output is not the file that the run before wrote to: give that one, or \
+                         begin anew with `ingest --reset`"
+                            .to_owned(),
+                    ));
+                }
+                if length > committed {
+                    file.set_len(committed).map_err(CheckpointError::io(to))?;
+                }
+                Ok(())
             }
             (Some(_), _, None) => {
                 let path = self.folder.clone();
@@ -240,6 +266,31 @@ impl StageCheckpoint {
         ))
     }
 
+    /// Looks whether the line has a last stage; while there is none yet, whether
+    /// that is still to be hoped for.
+    fn look_for_last(&mut self) -> Result<(), StageError> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let members = members(&self.folder)?;
+        let of_run = members.iter().filter(|(_, member)| member.run == watch.run);
+        let Some((number, furthest)) = of_run.max_by_key(|(number, _)| *number) else {
+            return Ok(());
+        };
+        if furthest.is_last {
+            self.watch = None;
+        } else if *number > watch.furthest || !furthest.has_forwarded {
+            (watch.furthest, watch.since) = (*number, Instant::now());
+        } else if watch.since.elapsed() >= HAND_ON {
+            return Err(StageError::Failed(format!(
+                "no stage behind {} has come forward in {} s: end the line with >>FILE, `emit` or \
+                 `export-prom`, or give {} --last if what is behind it is no stage",
+                furthest.describe(),
+                HAND_ON.as_secs(),
+                furthest.name
+            )));
+        }
+        Ok(())
+    }
+
     fn restore(
         &mut self,
         start: &Start,
@@ -256,11 +307,15 @@ impl StageCheckpoint {
             fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
         }
         for side in out.side_files() {
-            let length = state.iter().flat_map(|state| &state.side_files);
-            let length = length
-                .clone()
-                .find(|(name, _)| name == side.role())
-                .map_or(0, |(_, length)| *length);
+            side.claim().map_err(CheckpointError::Other)?;
+            let length = match &state {
+                // At the very beginning it is empty.
+                None => Some(0),
+                Some(state) => {
+                    let kept = state.side_files.iter().find(|(name, _)| name == side.name());
+                    kept.map(|(_, length)| *length)
+                }
+            };
             side.cut(length).map_err(CheckpointError::Other)?;
         }
         let Some(state) = state else { return Ok(Kept::default()) };
@@ -315,9 +370,10 @@ impl Checkpoint for StageCheckpoint {
         let mut files = Vec::new();
         let mut state = State { epoch, kept, ..State::default() };
         for side in out.side_files() {
-            let (length, file) = side.kept().map_err(CheckpointError::Other)?;
-            state.side_files.push((side.role().to_owned(), length));
-            files.push((side.name().to_owned(), file));
+            if let Some((length, file)) = side.kept().map_err(CheckpointError::Other)? {
+                state.side_files.push((side.name().to_owned(), length));
+                files.push((side.name().to_owned(), file));
+            }
         }
         let stdout = |source| StageError::Write { to: "stdout".to_owned(), source };
         let output = match &self.role {
@@ -328,7 +384,11 @@ impl Checkpoint for StageCheckpoint {
             _ => None,
         };
         let is_last = self.is_last();
-        let commit = Commit::new(epoch, self.number, output);
+        let tail = match &self.role {
+            Role::File(file) => output.and_then(|length| tail(file, length)),
+            _ => None,
+        };
+        let commit = Commit::new(epoch, self.number, output).with_tail(tail);
         let mut writer = state.head();
         operator.snapshot(&mut writer);
         let Some(thread) = &mut self.writer else { return Ok(()) };
@@ -353,33 +413,22 @@ impl Checkpoint for StageCheckpoint {
         if let Some(writer) = &self.writer {
             writer.check()?;
         }
-        let Some(watch) = &mut self.watch else { return Ok(None) };
+        let soon = self.writer.as_ref().filter(|writer| writer.is_busy()).map(|_| SOON);
+        let Some(watch) = &mut self.watch else { return Ok(soon) };
         let left = HAND_ON.saturating_sub(watch.since.elapsed());
         if !left.is_zero() {
-            return Ok(Some(left));
+            return Ok(Some(soon.unwrap_or(left).min(left)));
         }
-        let members = members(&self.folder)?;
-        let of_run: Vec<_> = members.iter().filter(|(_, member)| member.run == watch.run).collect();
-        let Some((number, furthest)) = of_run.iter().max_by_key(|(number, _)| *number) else {
-            return Ok(Some(HAND_ON));
-        };
-        if furthest.is_last {
-            self.watch = None;
-            return Ok(None);
-        }
-        if *number > watch.furthest || !furthest.has_forwarded {
-            (watch.furthest, watch.since) = (*number, Instant::now());
-            return Ok(Some(HAND_ON));
-        }
-        Err(StageError::Failed(format!(
-            "no stage behind {} takes part in the checkpoint: end the line with >>FILE, `emit` or \
-             `export-prom`, or give {} --last if what is behind it is no stage",
-            furthest.describe(),
-            furthest.name
-        )))
+        self.look_for_last()?;
+        Ok(Some(SOON))
     }
 
     fn finish(&mut self) -> Result<(), StageError> {
+        // All may have been read before the stages behind have begun.
+        while self.watch.is_some() {
+            self.look_for_last()?;
+            thread::sleep(Duration::from_millis(10));
+        }
         Ok(self.writer.as_mut().map_or(Ok(()), Writer::finish)?)
     }
 }
@@ -392,6 +441,19 @@ impl fmt::Debug for StageCheckpoint {
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
+}
+
+/// How much of an output's end it is known by.
+const TAIL: u64 = 4096;
+
+/// The checksum of the last bytes of the first `length` ones; `None` where the
+/// system does not let us read what we append to.
+fn tail(file: &File, length: u64) -> Option<String> {
+    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    let begin = length.saturating_sub(TAIL);
+    let mut bytes = vec![0; usize::try_from(length - begin).ok()?];
+    readable.read_exact_at(&mut bytes, begin).ok()?;
+    Some(format!("{:016x}", fnv1a(&bytes)))
 }
 
 /// Begins a run of the line whose checkpoint is in `directory`, from the epoch

@@ -23,7 +23,7 @@ const CHECKSUM: usize = 4;
 pub(super) struct State {
     pub(super) epoch: u64,
     pub(super) kept: Kept,
-    /// Lengths of the files beside the output.
+    /// Paths and lengths of the files beside the output.
     pub(super) side_files: Vec<(String, u64)>,
     /// What the operator wrote.
     pub(super) operator: Vec<u8>,

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -56,6 +56,7 @@ pub(super) struct Writer {
 struct Shared {
     failure: Mutex<Option<CheckpointError>>,
     has_failed: AtomicBool,
+    on_their_way: AtomicUsize,
 }
 
 impl Writer {
@@ -75,16 +76,22 @@ impl Writer {
 
     /// Keeps an epoch, by and by.
     pub(super) fn keep(&mut self, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.shared.on_their_way.fetch_add(1, Ordering::AcqRel);
         let sent = self.epochs.as_ref().is_some_and(|epochs| epochs.send(epoch).is_ok());
-        if sent { self.check() } else { Err(self.failure()) }
+        if sent { self.check() } else { self.finish() }
+    }
+
+    /// Whether epochs are on their way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.shared.on_their_way.load(Ordering::Acquire) > 0
     }
 
     /// Keeps an epoch and waits until all stages have.
     pub(super) fn keep_now(&mut self, epoch: Epoch) -> Result<(), CheckpointError> {
         let (tell, told) = sync_channel(1);
         self.keep(Epoch { then: Then::Tell(tell), ..epoch })?;
-        // Whoever should tell is gone after a failure.
-        told.recv().map_err(|_| self.failure())
+        // Whoever should tell is gone after a failure, and has said why at its end.
+        if told.recv().is_ok() { Ok(()) } else { self.finish() }
     }
 
     /// Tells of a failure.
@@ -123,7 +130,9 @@ struct Work {
 impl Work {
     fn run(&self, epochs: &Receiver<Epoch>) {
         while let Ok(epoch) = epochs.recv() {
-            if let Err(error) = self.keep(epoch) {
+            let kept = self.keep(epoch);
+            self.shared.on_their_way.fetch_sub(1, Ordering::AcqRel);
+            if let Err(error) = kept {
                 *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 self.shared.has_failed.store(true, Ordering::Release);
                 // Whoever hands in the next one finds nobody here.
@@ -162,7 +171,8 @@ impl Work {
     /// Waits until the stages before this one have kept an epoch.
     fn wait_for_others(&self, epoch: u64) -> Result<(), CheckpointError> {
         for number in 0..self.number {
-            let file = state_file(&stage_folder(&self.folder, number), epoch);
+            let folder = stage_folder(&self.folder, number);
+            let file = state_file(&folder, epoch);
             let mut looks = 0_u32;
             while !file.exists() {
                 // Asked before the last look, or what was kept in between would be missed.
@@ -176,6 +186,9 @@ impl Work {
                 looks += 1;
                 thread::sleep(LOOK);
             }
+            // It can be seen before its name is on the disk.
+            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+            synced.map_err(CheckpointError::io(&folder))?;
         }
         Ok(())
     }

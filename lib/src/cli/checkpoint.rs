@@ -29,20 +29,7 @@ pub struct CheckpointArgs {
 
 /// Arguments that have no bearing on what a stage computes, or may be others at
 /// the next start; secrets among them.
-const NEUTRAL: [&str; 30] = [
-    // What is read and how far is told by positions.
-    "ending_offsets",
-    "exit_at_end",
-    "fail_on_data_loss",
-    "files",
-    "follow",
-    "group",
-    "heartbeat",
-    "limit",
-    "max_files_per_trigger",
-    "max_offsets_per_trigger",
-    "starting_offsets",
-    "trigger",
+const NEUTRAL: [&str; 20] = [
     // How to reach what is read or written.
     "brokers",
     "file",
@@ -57,13 +44,30 @@ const NEUTRAL: [&str; 30] = [
     "rejects",
     "reset",
     "textfile",
-    // What people see.
+    // What people see, and what they put up with.
     "help",
     "max_rejects",
     "progress",
     "stats",
     "stats_every",
+    "strict",
     "version",
+    // Positions tell what is read.
+    "files",
+];
+
+/// Those of `ingest`: what is read and how far is told by positions.
+const NEUTRAL_AT_SOURCE: [&str; 10] = [
+    "ending_offsets",
+    "exit_at_end",
+    "fail_on_data_loss",
+    "follow",
+    "group",
+    "heartbeat",
+    "limit",
+    "max_files_per_trigger",
+    "max_offsets_per_trigger",
+    "starting_offsets",
 ];
 
 /// What the command line that this process was started with makes a stage
@@ -79,7 +83,9 @@ pub fn plan<A: CommandFactory>() -> Plan {
     let mut properties = Vec::new();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
-        if NEUTRAL.contains(&id) || !matches.try_contains_id(id).unwrap_or(false) {
+        let is_neutral = NEUTRAL.contains(&id)
+            || (name == "ingest" && (id == "trigger" || NEUTRAL_AT_SOURCE.contains(&id)));
+        if is_neutral || !matches.try_contains_id(id).unwrap_or(false) {
             continue;
         }
         let flag = match argument.get_long() {
@@ -90,6 +96,16 @@ pub fn plan<A: CommandFactory>() -> Plan {
         properties.extend(values.map(|value| format!("{flag}{}", value.to_string_lossy())));
     }
     Plan::new(&name, properties)
+}
+
+/// Whether this stage would be the last one, under a checkpoint. Wrong usage
+/// shows here, before anything is touched.
+///
+/// # Errors
+///
+/// Fails if stdout is nothing that a stage under a checkpoint can write to.
+pub fn is_last(args: &CheckpointArgs) -> anyhow::Result<bool> {
+    Ok(!matches!(role(rustix::stdio::stdout(), args.last, false)?, Role::Inner))
 }
 
 /// Whether somebody reads stdout, if it is a pipe.

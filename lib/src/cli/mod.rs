@@ -28,7 +28,7 @@ use clap::error::ErrorKind;
 
 pub use crate::source::expand_paths;
 pub use args::{IoArgs, ProgressWhen};
-pub use checkpoint::{CheckpointArgs, is_read, plan};
+pub use checkpoint::{CheckpointArgs, is_last, is_read, plan};
 pub use format::{Format, RowFormat};
 #[cfg(feature = "kafka")]
 pub use kafka::{ClientArgs, kafka_failed, source_failed};

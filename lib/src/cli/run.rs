@@ -26,6 +26,8 @@ pub struct Run<'a> {
     files: &'a [PathBuf],
     /// Read beside them.
     asides: Vec<PathBuf>,
+    /// Those of them that say what is computed.
+    defining: Vec<PathBuf>,
     source: Option<Box<dyn Source>>,
     origin: Option<Origin>,
     framing: Framing,
@@ -46,6 +48,7 @@ impl<'a> Run<'a> {
             io,
             files: &[],
             asides: Vec::new(),
+            defining: Vec::new(),
             source: None,
             origin: None,
             framing: Framing::Lines,
@@ -72,6 +75,15 @@ impl<'a> Run<'a> {
     pub fn beside(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
         self.asides.extend(files);
         self
+    }
+
+    /// Reads these files beside its input too; what is in them says what it
+    /// computes.
+    #[must_use]
+    pub fn defined_by(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.defining.extend(files);
+        let defining = self.defining.clone();
+        self.beside(defining)
     }
 
     /// Cuts what it reads into such records.
@@ -157,7 +169,8 @@ impl<'a> Run<'a> {
             return Err(UsageError(text.to_owned()).into());
         }
         let mut plan = plan.clone();
-        for path in &self.asides {
+        // What is no file is the name of something built in.
+        for path in self.defining.iter().filter(|path| path.exists()) {
             let bytes =
                 fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             plan.push(&format!("{} with checksum {:016x}", path.display(), fnv1a(&bytes)));
@@ -213,9 +226,9 @@ impl<'a> Run<'a> {
         out.strict = self.io.strict;
         out.max_rejects = self.io.max_rejects;
         let is_kept = checkpoint.is_some();
-        let side_file = |role| move |path| side_file(role, path, is_kept);
-        out.rejects = self.io.rejects.as_deref().map(side_file("rejects")).transpose()?;
-        out.late = self.late.map(side_file("late")).transpose()?;
+        let side_file = |path| side_file(path, is_kept);
+        out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
+        out.late = self.late.map(side_file).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
         let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
         // What reads a pipe has another stage in front of it.
@@ -232,7 +245,9 @@ impl<'a> Run<'a> {
         operator.stats(&mut stats);
         if let Err(error) = result {
             // Rows from before the failure count, and so do their figures.
-            let _ = out.flush();
+            if checkpoint.is_none() {
+                let _ = out.flush();
+            }
             let _ = report.write_file(&stats);
             return Err(error.into());
         }
@@ -274,7 +289,7 @@ fn refuse_input<'a>(
 
 /// Opens a file to write to. Under a checkpoint it is not emptied: where it goes
 /// on shows only in what was kept.
-fn side_file(role: &'static str, path: &Path, is_kept: bool) -> anyhow::Result<SideFile> {
+fn side_file(path: &Path, is_kept: bool) -> anyhow::Result<SideFile> {
     let name = path.display().to_string();
     let file = if is_kept {
         File::options().create(true).append(true).open(path)
@@ -282,5 +297,5 @@ fn side_file(role: &'static str, path: &Path, is_kept: bool) -> anyhow::Result<S
         File::create(path)
     };
     let file = file.with_context(|| format!("cannot create {name}"))?;
-    Ok(SideFile::new(role, name, file))
+    Ok(SideFile::new(name, file))
 }

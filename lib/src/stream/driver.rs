@@ -143,7 +143,9 @@ impl Driver<'_> {
             let kept = origin
                 .resume(self.input, |start| checkpoint.begin(start, self.operator, self.out))?;
             self.control.numbering.resume(kept.read);
-            origin.forwards(!checkpoint.is_last());
+            if checkpoint.is_last() {
+                origin.silence();
+            }
         }
         origin.begin(self.input.now(), self.out);
         if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
@@ -227,8 +229,8 @@ impl Driver<'_> {
 
     /// All has been written: sees it through.
     fn finish(&mut self) -> Result<(), StageError> {
-        self.is_over = true;
         self.flush()?;
+        self.is_over = true;
         self.checkpoint.as_deref_mut().map_or(Ok(()), Checkpoint::finish)
     }
 

@@ -90,10 +90,9 @@ impl Origin {
         Ok(kept)
     }
 
-    /// Whether control lines are written at all: with no stage behind, nobody
-    /// would read them.
-    pub(super) fn forwards(&mut self, does: bool) {
-        self.is_silent = !does;
+    /// Writes no control lines: with no stage behind, nobody would read them.
+    pub(super) fn silence(&mut self) {
+        self.is_silent = true;
     }
 
     /// Writes the first lines.

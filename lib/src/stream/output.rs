@@ -1,7 +1,7 @@
 //! Where rows, rejects and messages go.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -22,22 +22,15 @@ const SHOWN: usize = 120;
 
 /// A file beside stdout, such as that of `--rejects`.
 pub struct SideFile {
-    /// What it is for, such as `rejects`.
-    role: &'static str,
     name: String,
     file: File,
     buffer: Vec<u8>,
 }
 
 impl SideFile {
-    /// A file that is called `name` in messages, and holds what `role` says.
-    pub fn new(role: &'static str, name: impl Into<String>, file: File) -> Self {
-        Self { role, name: name.into(), file, buffer: Vec::new() }
-    }
-
-    /// What it is for, such as `rejects`.
-    pub fn role(&self) -> &'static str {
-        self.role
+    /// A file that is called `name` in messages.
+    pub fn new(name: impl Into<String>, file: File) -> Self {
+        Self { name: name.into(), file, buffer: Vec::new() }
     }
 
     /// How messages call it.
@@ -45,12 +38,13 @@ impl SideFile {
         &self.name
     }
 
-    /// Cuts it to what it held when `length` bytes had been written.
+    /// Cuts it to what it held when `length` bytes had been written. One that
+    /// nothing has been kept of (`None`) has to be empty.
     ///
     /// # Errors
     ///
     /// Tells why that cannot be done, as where it holds less.
-    pub fn cut(&mut self, length: u64) -> Result<(), String> {
+    pub fn cut(&mut self, length: Option<u64>) -> Result<(), String> {
         let name = &self.name;
         let failed = |error: io::Error| format!("cannot cut {name}: {error}");
         let metadata = self.file.metadata().map_err(failed)?;
@@ -59,6 +53,16 @@ impl SideFile {
             // Such as /dev/null.
             return Ok(());
         }
+        let Some(length) = length else {
+            return if present == 0 {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{name} holds something, and is not the file that the run before wrote to: give \
+                     that one, or an empty one"
+                ))
+            };
+        };
         if present < length {
             return Err(format!(
                 "{name} holds {present} bytes, but {length} are committed: it was emptied or is \
@@ -68,16 +72,35 @@ impl SideFile {
         self.file.set_len(length).map_err(failed)
     }
 
-    /// How many bytes it holds, and the file itself. To be called when nothing is
-    /// buffered.
+    /// How many bytes it holds, and the file itself; `None` for what is no file,
+    /// such as `/dev/null`. To be called when nothing is buffered.
     ///
     /// # Errors
     ///
     /// Tells why that cannot be found out.
-    pub fn kept(&self) -> Result<(u64, File), String> {
+    pub fn kept(&self) -> Result<Option<(u64, File)>, String> {
         let failed = |error: io::Error| format!("cannot use {}: {error}", self.name);
-        let length = self.file.metadata().map_err(failed)?.len();
-        Ok((length, self.file.try_clone().map_err(failed)?))
+        let metadata = self.file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((metadata.len(), self.file.try_clone().map_err(failed)?)))
+    }
+
+    /// Keeps other stages from writing to it, until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Tells that another one does.
+    pub fn claim(&self) -> Result<(), String> {
+        let is_file = self.file.metadata().is_ok_and(|metadata| metadata.is_file());
+        if is_file && matches!(self.file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(format!(
+                "another stage writes to {}: give each a file of its own",
+                self.name
+            ));
+        }
+        Ok(())
     }
 
     /// Space to append whole lines to; call [`finish_line`](Self::finish_line)

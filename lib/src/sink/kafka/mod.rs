@@ -29,7 +29,7 @@ const ATTENTION: Duration = Duration::from_millis(500);
 /// How long brokers that were away may take to show that they are back.
 const ANSWER: Duration = Duration::from_millis(200);
 /// How often to look whether there is room, or all has been delivered.
-const LOOK: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_micros(300);
 /// So many failed records are named; the rest is only counted.
 const NAMED: u64 = 5;
 
