@@ -210,6 +210,18 @@ fn stages_that_are_killed_at_any_moment_change_no_byte() {
     workshop.remove();
 }
 
+/// What the others wait for may never come then, and they must not be waited for in turn.
+#[test]
+fn a_source_that_is_killed_alone_is_replaced_while_the_others_are_there() {
+    let (kills, random) = settings(30);
+    let mut workshop = Workshop::new();
+    workshop.write_input(100_000);
+    let mut chaos = Chaos::new(random);
+    chaos.behead(&mut OverFiles::new(&mut workshop, Line::new(LINES[4])), kills.min(100));
+    println!("beheaded: {}", chaos.counts);
+    workshop.remove();
+}
+
 /// The line over a file that grows, from which rows come as soon as windows close.
 const FOLLOWING: &str = "ingest --follow app.log | parse --rejects rejects |
     window --size 1m --watermark 30s --by service --late late --row-meta

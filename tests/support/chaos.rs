@@ -248,6 +248,29 @@ impl Chaos {
         }
     }
 
+    /// Kills the source alone so many times, each time just behind new positions, and starts the
+    /// line again while the others are still there.
+    #[track_caller]
+    pub fn behead(&mut self, subject: &mut impl Subject, kills: usize) {
+        let mut attempt = subject.begin();
+        let until = self.counts.kills() + kills;
+        while self.counts.kills() < until {
+            let moment = Moment::New("positions.", self.random.within(Duration::from_millis(2)));
+            let (mut running, is_time) = self.start(&attempt, moment);
+            if is_time && running.alive().first() == Some(&0) {
+                running.kill(0);
+                self.counts.later += 1;
+                self.survivors.push(running);
+            } else {
+                running.end().success();
+                self.finish(subject, &attempt);
+                attempt = subject.begin();
+            }
+        }
+        assert!(!self.round(&attempt, Moment::After(PATIENCE), Blow::Kill), "no end");
+        self.finish(subject, &attempt);
+    }
+
     /// Runs a line up to `moment` and kills or suspends it; `false` if it was done before that.
     #[track_caller]
     fn round(&mut self, attempt: &Attempt, moment: Moment, blow: Blow) -> bool {
