@@ -151,7 +151,8 @@ fn timeout_leaves_a_source_time_to_save() {
     let log = folder.path().join("app.log");
     std::fs::write(&log, "one\n").unwrap();
     let mut command = std::process::Command::new("timeout");
-    command.args(["1", INGEST.path, "--follow", "--checkpoint"]).arg(folder.path().join("state"));
+    command.args(["1", INGEST.path, "--follow", "--last", "--checkpoint"]);
+    command.arg(folder.path().join("state"));
     let (end, lines, messages) = Live::spawn({
         command.arg(&log);
         command
@@ -159,7 +160,8 @@ fn timeout_leaves_a_source_time_to_save() {
     .end();
     assert_eq!((end, messages), (End::Code(124), vec![]));
     assert!(!lines.is_empty());
-    assert_eq!(lines.last().unwrap(), r#"{"@":"suspend"}"#, "{lines:?}");
+    assert_eq!(lines, [r#"{"@raw":"one"}"#]);
+    assert!(folder.path().join("state/commit.1.json").exists());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::directory::{self, Directory};
 use super::file::numbers;
 use super::lock::{PATIENCE, Share, leak, lock};
 use super::pending;
-use super::registry::{Member, lock_file, members, open_stage};
+use super::registry::{Member, is_gone, lock_file, members, open_stage};
 use super::state::State;
 use super::writer::{Epoch, Then, Writer, state_file};
 use super::{CheckpointError, Plan};
@@ -278,6 +278,9 @@ impl StageCheckpoint {
         };
         if furthest.is_last {
             self.watch = None;
+        } else if *number > 0 && is_gone(&self.folder, *number) {
+            let gone = furthest.describe();
+            return Err(StageError::Failed(format!("{gone} has gone before the end")));
         } else if *number > watch.furthest || !furthest.has_forwarded {
             (watch.furthest, watch.since) = (*number, Instant::now());
         } else if watch.since.elapsed() >= HAND_ON {

@@ -1,6 +1,7 @@
 //! A source together with what else a stage attends to while it reads:
 //! signals, timers, and whether its stdout is still read.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::thread;
@@ -207,9 +208,23 @@ impl Input for Attended {
         }
     }
 
-    fn pause(&mut self, length: Duration) -> bool {
-        thread::sleep(length);
+    fn is_read(&self) -> bool {
         !self.stdout_is_pipe || super::is_read()
+    }
+
+    fn leave(&mut self) {
+        let nothing = File::options().write(true).open("/dev/null");
+        // Where that is not to be had, the reader waits for our end.
+        if let Ok(nothing) = nothing
+            && rustix::stdio::dup2_stdout(&nothing).is_ok()
+        {
+            self.stdout = nothing.into();
+            self.stdout_is_pipe = false;
+        }
+    }
+
+    fn pause(&mut self, length: Duration) {
+        thread::sleep(length);
     }
 
     fn now(&self) -> Timestamp {

@@ -228,10 +228,18 @@ impl Driver<'_> {
     fn finish(&mut self) -> Result<(), StageError> {
         self.flush()?;
         if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
+            let mut has_left = false;
             while let Some(wait) = checkpoint.finish()? {
-                if !self.input.pause(wait) {
-                    return Err(reader_gone());
+                if !has_left {
+                    if !self.input.is_read() {
+                        return Err(reader_gone());
+                    }
+                    // What stands in between may hold back what it has until our end.
+                    self.out.close();
+                    self.input.leave();
+                    has_left = true;
                 }
+                self.input.pause(wait);
             }
         }
         self.is_over = true;

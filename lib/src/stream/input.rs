@@ -139,11 +139,16 @@ pub trait Input {
     /// Fails if the system does.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Event>;
 
-    /// Nothing is read any more: waits for so long, and tells whether stdout is
-    /// still read by then.
-    fn pause(&mut self, _length: Duration) -> bool {
+    /// Whether somebody reads stdout, if it is a pipe.
+    fn is_read(&self) -> bool {
         true
     }
+
+    /// Nothing more is read or written: lets go of stdout.
+    fn leave(&mut self) {}
+
+    /// Waits for so long, whatever there is to read.
+    fn pause(&mut self, _length: Duration) {}
 
     /// Reads from the present source; 0 is its end.
     ///

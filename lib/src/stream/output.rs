@@ -268,6 +268,11 @@ impl Output {
         flushed.map_err(|source| StageError::Write { to: STDOUT.to_owned(), source })
     }
 
+    /// Lets go of stdout, to which everything has been written.
+    pub(super) fn close(&mut self) {
+        self.sink = None;
+    }
+
     /// Hands what is buffered for the side files to the system.
     ///
     /// # Errors
