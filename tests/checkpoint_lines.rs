@@ -121,3 +121,71 @@ fn sources_that_cannot_be_gone_back_to_are_refused() {
     }
     assert!(!state.exists());
 }
+
+/// A line whose records and rejects are counted.
+const COUNTED: &str = "ingest log @ | parse --rejects rejects @ >>out";
+
+#[test]
+fn a_reset_begins_anew_behind_what_is_there() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    run_line(folder.path(), COUNTED).success();
+    let [out, rejects] = ["out", "rejects"].map(|name| fs::read(path(name)).unwrap());
+    assert!(!out.is_empty() && !rejects.is_empty());
+    // Wrong usage forgets nothing.
+    assert!(run_line(folder.path(), "ingest --reset log @ >wrong").has_only_codes(&[2]));
+    run_line(folder.path(), COUNTED).success();
+    assert!(fs::read(path("out")).unwrap() == out, "a finished line adds nothing");
+    run_line(folder.path(), &COUNTED.replace("ingest log", "ingest --reset log")).success();
+    assert!(fs::read(path("out")).unwrap() == [&*out, &*out].concat());
+    assert!(fs::read(path("rejects")).unwrap() == rejects);
+}
+
+#[test]
+fn without_any_commit_nothing_is_read_again() {
+    let folder = folder();
+    run_line(folder.path(), COUNTED).success();
+    let out = fs::read(folder.path().join("out")).unwrap();
+    for entry in fs::read_dir(folder.path().join("state")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("commit.") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    run_line(folder.path(), COUNTED).refused(&["an epoch was committed, and no file says which"]);
+    assert!(fs::read(folder.path().join("out")).unwrap() == out);
+}
+
+#[test]
+fn files_of_others_are_not_cut() {
+    let folder = folder();
+    run_line(folder.path(), COUNTED).success();
+    let others = "of others\n".repeat(100_000);
+    append(folder.path().join("other"), others.as_bytes());
+    for (wrong, said) in [
+        (COUNTED.replace(">>out", ">>other"), "the output is not the file"),
+        (COUNTED.replace("rejects rejects", "rejects other"), "other holds something"),
+    ] {
+        run_line(folder.path(), &wrong).refused(&[said]);
+        assert_eq!(fs::read_to_string(folder.path().join("other")).unwrap(), others);
+    }
+    // An empty one will do.
+    run_line(folder.path(), &COUNTED.replace("rejects rejects", "rejects fresh")).success();
+}
+
+#[test]
+fn two_stages_do_not_share_a_file() {
+    let folder = folder();
+    let line = "ingest log @ | parse --rejects rejects @ |
+                window --size 1m --rejects rejects 'count(*) AS n' @ >>out";
+    run_line(folder.path(), line).refused(&["another stage writes to rejects"]);
+}
+
+#[test]
+fn what_is_no_file_or_built_in_is_no_hindrance() {
+    let folder = folder();
+    let line = "ingest log @ | parse --schema logs --rejects /dev/null @ >>out";
+    run_line(folder.path(), line).success();
+    run_line(folder.path(), line).success();
+    assert!(!fs::read(folder.path().join("out")).unwrap().is_empty());
+}
