@@ -12,6 +12,7 @@
 //! DIR/stage.2/state.8       what it was at the end of epoch 8
 //! DIR/stage.2/lock          locked by it for its life
 //! DIR/pending.json          the epoch that a sink of Kafka is just committing
+//! DIR/begun                 there has been a commit
 //! DIR/commit.8.json         epoch 8 is whole: all of the above is there, and the output is durable
 //! ```
 //!
@@ -26,17 +27,20 @@ mod directory;
 mod error;
 mod file;
 mod lock;
+mod output;
 mod pending;
 mod plan;
 mod positions;
 mod registry;
 mod stage;
 mod state;
+mod watch;
 mod writer;
 
 pub use commit::{Commit, Commits};
 pub use directory::Directory;
 pub use error::CheckpointError;
+pub use output::Role;
 pub use plan::Plan;
 pub use positions::{PartitionPosition, Positions};
-pub use stage::{Role, StageCheckpoint, start};
+pub use stage::{StageCheckpoint, start};

@@ -1,22 +1,21 @@
 //! A stage's part of a checkpoint.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::FileExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::commit::{Commit, Commits};
 use super::directory::{self, Directory};
 use super::file::numbers;
 use super::lock::{PATIENCE, Share, leak, lock};
+use super::output::{Role, STDOUT};
 use super::pending;
-use super::registry::{Member, is_gone, lock_file, members, open_stage};
+use super::registry::{Member, lock_file, open_stage};
 use super::state::State;
+use super::watch::Watch;
 use super::writer::{Epoch, Then, Writer, state_file};
 use super::{CheckpointError, Plan};
-use crate::checksum::fnv1a;
 use crate::line::Start;
 use crate::stream::{
     Checkpoint, Committed, Kept, Operator, Output, SnapshotReader, StageError, Transaction,
@@ -26,21 +25,6 @@ use crate::stream::{
 const MOMENT: Duration = Duration::from_millis(10);
 /// How soon to ask again for what goes on beside.
 const SOON: Duration = Duration::from_millis(500);
-/// How long stages may take to hand `start` on, after the one before them has.
-const HAND_ON: Duration = Duration::from_secs(10);
-
-/// What is behind a stage.
-#[derive(Debug)]
-pub enum Role {
-    /// Another stage.
-    Inner,
-    /// A file, opened for appending: it is cut to what is committed at a restart.
-    File(File),
-    /// Something that is no stage and takes what comes, which may come again
-    /// after a restart.
-    Foreign,
-}
-
 /// A stage's part of the checkpoint in a folder.
 pub struct StageCheckpoint {
     folder: PathBuf,
@@ -58,15 +42,6 @@ pub struct StageCheckpoint {
     writer: Option<Writer>,
     /// Set on the first stage until the line is known to be whole.
     watch: Option<Watch>,
-}
-
-/// The first stage looks whether there is a last one.
-#[derive(Debug)]
-struct Watch {
-    run: String,
-    /// The furthest stage that has handed `start` on, and since when it is that.
-    furthest: u32,
-    since: Instant,
 }
 
 impl StageCheckpoint {
@@ -122,8 +97,7 @@ impl StageCheckpoint {
         member.register(folder, self.number)?;
         self.member = Some(member);
         if start.stage == 0 && !self.is_last() {
-            let run = run.to_owned();
-            self.watch = Some(Watch { run, furthest: 0, since: Instant::now() });
+            self.watch = Some(Watch::new(run));
         }
         Ok(())
     }
@@ -146,64 +120,6 @@ impl StageCheckpoint {
             return Err(CheckpointError::Changed { path, what: format!("stage {number}: {what}") });
         }
         State::load(&state_file(stage, epoch), epoch).map(Some)
-    }
-
-    /// Brings the output to where it was at the end of an epoch; commits the
-    /// beginning before anything is written.
-    fn cut_output(&self, epoch: u64) -> Result<(), CheckpointError> {
-        let commits = Commits::new(&self.folder);
-        let file = match &self.role {
-            Role::Inner => return Ok(()),
-            Role::File(file) => Some(file),
-            Role::Foreign => None,
-        };
-        let to = Path::new("stdout");
-        let length = match file {
-            Some(file) => Some(file.metadata().map_err(CheckpointError::io(to))?.len()),
-            None => None,
-        };
-        if commits.newest()?.is_none() {
-            let beginning = Commit::new(0, self.number, length);
-            let tail = file.zip(length).and_then(|(file, length)| tail(file, length));
-            return commits.save(&beginning.with_tail(tail));
-        }
-        let commit = commits.load(epoch)?;
-        if commit.stage != self.number {
-            let (path, then, now) = (self.folder.clone(), commit.stage, self.number);
-            let what = format!(
-                "its last stage was number {then}, and {} is number {now}",
-                self.plan.stage()
-            );
-            return Err(CheckpointError::Changed { path, what });
-        }
-        match (file, length, commit.output) {
-            (Some(_), Some(length), Some(committed)) if length < committed => {
-                Err(CheckpointError::Other(format!(
-                    "the output holds {length} bytes, but {committed} are committed: it was emptied \
-                     (append with >>) or is another file. Bring it back, or begin anew with \
-                     `ingest --reset`"
-                )))
-            }
-            (Some(file), Some(length), Some(committed)) => {
-                if commit.tail.is_some() && commit.tail != tail(file, committed) {
-                    return Err(CheckpointError::Other(
-                        "the output is not the file that the run before wrote to: give that one, or \
-                         begin anew with `ingest --reset`"
-                            .to_owned(),
-                    ));
-                }
-                if length > committed {
-                    file.set_len(committed).map_err(CheckpointError::io(to))?;
-                }
-                Ok(())
-            }
-            (Some(_), _, None) => {
-                let path = self.folder.clone();
-                let what = "its output was no file, and is one".to_owned();
-                Err(CheckpointError::Changed { path, what })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Finds out whether an epoch was committed whose commit had begun when the
@@ -267,30 +183,12 @@ impl StageCheckpoint {
         ))
     }
 
-    /// Looks whether the line has a last stage; while there is none yet, whether
-    /// that is still to be hoped for.
-    fn look_for_last(&mut self) -> Result<(), StageError> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        let members = members(&self.folder)?;
-        let of_run = members.iter().filter(|(_, member)| member.run == watch.run);
-        let Some((number, furthest)) = of_run.max_by_key(|(number, _)| *number) else {
-            return Ok(());
-        };
-        if furthest.is_last {
+    /// Watches on until the line is whole.
+    fn look_for_last(&mut self) -> Result<(), CheckpointError> {
+        if let Some(watch) = &mut self.watch
+            && watch.is_whole(&self.folder)?
+        {
             self.watch = None;
-        } else if *number > 0 && is_gone(&self.folder, *number) {
-            let gone = furthest.describe();
-            return Err(StageError::Failed(format!("{gone} has gone before the end")));
-        } else if *number > watch.furthest || !furthest.has_forwarded {
-            (watch.furthest, watch.since) = (*number, Instant::now());
-        } else if watch.since.elapsed() >= HAND_ON {
-            return Err(StageError::Failed(format!(
-                "no stage behind {} has come forward in {} s: end the line with >>FILE, `emit` or \
-                 `export-prom`, or give {} --last if what is behind it is no stage",
-                furthest.describe(),
-                HAND_ON.as_secs(),
-                furthest.name
-            )));
         }
         Ok(())
     }
@@ -304,7 +202,9 @@ impl StageCheckpoint {
         let epoch = start.epoch.unwrap_or(0);
         let folder = open_stage(&self.folder, self.number)?;
         let state = self.load(&folder, epoch)?;
-        self.cut_output(epoch)?;
+        if self.is_last() {
+            self.role.bring_back(&self.folder, epoch, self.number, self.plan.stage())?;
+        }
         // What was kept after the committed epoch must not pass for what is to come.
         for newer in numbers(&folder, "state.", "")?.into_iter().filter(|newer| *newer > epoch) {
             let path = state_file(&folder, newer);
@@ -359,7 +259,7 @@ impl Checkpoint for StageCheckpoint {
             member.register(&self.folder, self.number)?;
         }
         if let Some(watch) = &mut self.watch {
-            watch.since = Instant::now();
+            watch.begin();
         }
         Ok(())
     }
@@ -379,20 +279,12 @@ impl Checkpoint for StageCheckpoint {
                 files.push((side.name().to_owned(), file));
             }
         }
-        let stdout = |source| StageError::Write { to: "stdout".to_owned(), source };
-        let output = match &self.role {
-            Role::File(file) => {
-                files.push(("stdout".to_owned(), file.try_clone().map_err(stdout)?));
-                Some(file.metadata().map_err(stdout)?.len())
-            }
-            _ => None,
-        };
+        if let Role::File(file) = &self.role {
+            let stdout = file.try_clone().map_err(CheckpointError::io(Path::new(STDOUT)))?;
+            files.push((STDOUT.to_owned(), stdout));
+        }
         let is_last = self.is_last();
-        let tail = match &self.role {
-            Role::File(file) => output.and_then(|length| tail(file, length)),
-            _ => None,
-        };
-        let commit = Commit::new(epoch, self.number, output).with_tail(tail);
+        let commit = self.role.commit(epoch, self.number)?;
         let mut writer = state.head();
         operator.snapshot(&mut writer);
         let Some(thread) = &mut self.writer else { return Ok(()) };
@@ -419,7 +311,7 @@ impl Checkpoint for StageCheckpoint {
         }
         let soon = self.writer.as_ref().filter(|writer| writer.is_busy()).map(|_| SOON);
         let Some(watch) = &mut self.watch else { return Ok(soon) };
-        let left = HAND_ON.saturating_sub(watch.since.elapsed());
+        let left = watch.due_in();
         if !left.is_zero() {
             return Ok(Some(soon.unwrap_or(left).min(left)));
         }
@@ -448,19 +340,6 @@ impl fmt::Debug for StageCheckpoint {
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
-}
-
-/// How much of an output's end it is known by.
-const TAIL: u64 = 4096;
-
-/// The checksum of the last bytes of the first `length` ones; `None` where the
-/// system does not let us read what we append to.
-fn tail(file: &File, length: u64) -> Option<String> {
-    let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
-    let begin = length.saturating_sub(TAIL);
-    let mut bytes = vec![0; usize::try_from(length - begin).ok()?];
-    readable.read_exact_at(&mut bytes, begin).ok()?;
-    Some(format!("{:016x}", fnv1a(&bytes)))
 }
 
 /// Begins a run of the line whose checkpoint is in `directory`, from the epoch
