@@ -23,13 +23,24 @@ pub(super) struct Member {
     pub(super) is_last: bool,
     /// Whether it has handed `start` on.
     pub(super) has_forwarded: bool,
+    /// The files that it writes to beside its output: device and inode.
+    #[serde(default)]
+    pub(super) side_files: Vec<(u64, u64)>,
 }
 
 impl Member {
     pub(super) fn new(run: &str, name: &str, is_last: bool) -> Self {
         let (run, name) = (run.to_owned(), name.to_owned());
         let process = std::process::id();
-        Self { format: FORMAT, run, name, process, is_last, has_forwarded: false }
+        Self {
+            format: FORMAT,
+            run,
+            name,
+            process,
+            is_last,
+            has_forwarded: false,
+            side_files: vec![],
+        }
     }
 
     /// Writes it down for the stage with that number.

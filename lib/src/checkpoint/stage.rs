@@ -11,7 +11,7 @@ use super::file::numbers;
 use super::lock::{PATIENCE, Share, leak, lock};
 use super::output::{Role, STDOUT};
 use super::pending;
-use super::registry::{Member, lock_file, open_stage};
+use super::registry::{Member, lock_file, members, open_stage};
 use super::state::State;
 use super::watch::Watch;
 use super::writer::{Epoch, Then, Writer, state_file};
@@ -183,6 +183,27 @@ impl StageCheckpoint {
         ))
     }
 
+    /// Sees to it that no other stage of the run writes to the same file beside
+    /// its output: each would cut what the other has written.
+    fn claim(&mut self, out: &mut Output) -> Result<(), CheckpointError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let others = members(&self.folder)?;
+        let others = others
+            .iter()
+            .filter(|(number, other)| *number != self.number && other.run == member.run);
+        let taken: Vec<_> = others.flat_map(|(_, other)| &other.side_files).copied().collect();
+        for side in out.side_files() {
+            let Some(identity) = side.identity() else { continue };
+            if taken.contains(&identity) {
+                let name = side.name();
+                let text = format!("another stage writes to {name}: give each a file of its own");
+                return Err(CheckpointError::Other(text));
+            }
+            member.side_files.push(identity);
+        }
+        member.register(&self.folder, self.number)
+    }
+
     /// Watches on until the line is whole.
     fn look_for_last(&mut self) -> Result<(), CheckpointError> {
         if let Some(watch) = &mut self.watch
@@ -210,8 +231,8 @@ impl StageCheckpoint {
             let path = state_file(&folder, newer);
             fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
         }
+        self.claim(out)?;
         for side in out.side_files() {
-            side.claim().map_err(CheckpointError::Other)?;
             let length = match &state {
                 // At the very beginning it is empty.
                 None => Some(0),

@@ -1,8 +1,9 @@
 //! Where rows, rejects and messages go.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::input::{Place, PlaceKind};
@@ -87,20 +88,10 @@ impl SideFile {
         Ok(Some((metadata.len(), self.file.try_clone().map_err(failed)?)))
     }
 
-    /// Keeps other stages from writing to it, until it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// Tells that another one does.
-    pub fn claim(&self) -> Result<(), String> {
-        let is_file = self.file.metadata().is_ok_and(|metadata| metadata.is_file());
-        if is_file && matches!(self.file.try_lock(), Err(TryLockError::WouldBlock)) {
-            return Err(format!(
-                "another stage writes to {}: give each a file of its own",
-                self.name
-            ));
-        }
-        Ok(())
+    /// What it is under any name: device and inode; `None` for what is no file.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let metadata = self.file.metadata().ok().filter(Metadata::is_file)?;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     /// Space to append whole lines to; call [`finish_line`](Self::finish_line)
