@@ -229,28 +229,51 @@ fn check_committed_output(place: &Workplace, whole: &[u8]) {
     assert!(out[..length].is_empty() || out[..length].ends_with(b"\n"));
 }
 
-/// The requests that were seen grow until they do not fit.
+/// A line that remembers all requests: in the end that does not fit.
+const GROWING: &str = "ingest log | parse --rejects rejects |
+    window --by service 'count(*) AS n, count(DISTINCT request_id) AS requests'
+        --mode update --trigger count:100 >>out";
+
+/// Runs it without a checkpoint; returns what it writes.
+#[track_caller]
+fn grown(place: &Workplace) -> Vec<u8> {
+    append(place.path("log"), &synthetic(100_000));
+    Line::new(GROWING).run(place.folder()).success();
+    let whole = fs::read(place.path("out")).unwrap();
+    fs::remove_file(place.path("out")).unwrap();
+    whole
+}
+
 #[test]
 fn a_full_disk_ends_the_line_and_loses_nothing() {
     let place = Workplace::new();
     let Some(disk) = Tmpfs::mount(place.path(STATE), "size=256k") else { return };
-    let line = Line::new(
-        "ingest log | parse --rejects rejects |
-         window --by service 'count(*) AS n, count(DISTINCT request_id) AS requests'
-            --mode update --trigger count:100 >>out",
-    );
-    append(place.path("log"), &synthetic(100_000));
-    line.run(place.folder()).success();
-    let whole = fs::read(place.path("out")).unwrap();
-    fs::remove_file(place.path("out")).unwrap();
-
-    let line = line.under_checkpoint();
+    let whole = grown(&place);
+    let line = Line::new(GROWING).under_checkpoint();
     for _ in 0..3 {
         let ended = line.run(place.folder()).refused(&["No space left on device"]);
         assert!(ended.said.contains("state/"), "{ended}");
         check_committed_output(&place, &whole);
     }
     disk.remount("size=64m");
+    line.run(place.folder()).success();
+    assert!(fs::read(place.path("out")).unwrap() == whole);
+}
+
+/// As a disk that is full, where nothing can be mounted.
+#[test]
+fn a_file_that_may_not_grow_ends_the_line_and_loses_nothing() {
+    let place = Workplace::new();
+    let whole = grown(&place);
+    let line = Line::new(GROWING).under_checkpoint();
+    // The output fits, the state does not.
+    let blocks = u32::try_from(whole.len() / 512).unwrap() + 20;
+    for _ in 0..2 {
+        let limited = line.clone().limited(blocks);
+        let ended = limited.run(place.folder()).refused(&["File too large"]);
+        assert!(ended.said.contains("state/stage.2/state."), "{ended}");
+        check_committed_output(&place, &whole);
+    }
     line.run(place.folder()).success();
     assert!(fs::read(place.path("out")).unwrap() == whole);
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +26,8 @@ pub const STATE: &str = "state";
 pub struct Line {
     stages: Vec<Vec<String>>,
     output: Output,
+    /// The most that a file may hold, in blocks of 512 bytes.
+    limit: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Line {
                 stages.last_mut().unwrap().push(word.to_owned());
             }
         }
-        Self { stages, output }
+        Self { stages, output, limit: None }
     }
 
     /// The same with more arguments for the first stage of this name.
@@ -70,6 +72,25 @@ impl Line {
         self.with("ingest", "--checkpoint-interval 20ms")
     }
 
+    /// The same with programs that can write no file longer than so many blocks of
+    /// 512 bytes.
+    pub fn limited(mut self, blocks: u32) -> Self {
+        self.limit = Some(blocks);
+        self
+    }
+
+    /// The program of a stage, with its arguments.
+    fn command(&self, stage: &[String]) -> Command {
+        let path = program(&stage[0]);
+        let Some(blocks) = self.limit else { return command(path, &stage[1..]) };
+        // What goes too far fails, where the signal would kill.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command(
+            "sh",
+            ["-c", &script, path].into_iter().chain(stage[1..].iter().map(String::as_str)),
+        )
+    }
+
     /// How many programs it is.
     pub fn len(&self) -> usize {
         self.stages.len()
@@ -86,7 +107,7 @@ impl Line {
         let mut running = Running { children: vec![], said, line: self.clone() };
         let mut upstream: Option<ChildStdout> = None;
         for (number, stage) in self.stages.iter().enumerate() {
-            let mut command = command(program(&stage[0]), &stage[1..]);
+            let mut command = self.command(stage);
             command.current_dir(folder).stderr(running.said.try_clone().unwrap());
             command.stdin(upstream.take().map_or_else(Stdio::null, Stdio::from));
             let is_last = number + 1 == self.stages.len();
