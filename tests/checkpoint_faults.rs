@@ -247,7 +247,7 @@ fn grown(place: &Workplace) -> Vec<u8> {
 #[test]
 fn a_full_disk_ends_the_line_and_loses_nothing() {
     let place = Workplace::new();
-    let Some(disk) = Tmpfs::mount(place.path(STATE), "size=256k") else { return };
+    let Some(disk) = Tmpfs::mount(place.path(STATE), "size=1m") else { return };
     let whole = grown(&place);
     let line = Line::new(GROWING).under_checkpoint();
     for _ in 0..3 {

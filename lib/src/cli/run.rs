@@ -159,8 +159,8 @@ impl<'a> Run<'a> {
     fn stage_checkpoint(&self) -> anyhow::Result<Option<StageCheckpoint>> {
         let Some((folder, is_last, plan)) = &self.checkpoint else { return Ok(None) };
         if self.origin.is_none() && !self.files.is_empty() {
-            let text = "under --checkpoint only `ingest` reads files: give them to it, and let this \
-                        stage read its output";
+            let text = "under --checkpoint, or with HIGHWATER_CHECKPOINT set, only `ingest` reads \
+                        files: give them to it, and let this stage read its output";
             return Err(UsageError(text.to_owned()).into());
         }
         if self.format != RowFormat::Ndjson {

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod clock;
+mod control;
 mod driver;
 mod input;
 mod max_rejects;

@@ -1,21 +1,20 @@
 //! A topic of Kafka, by librdkafka.
 
+mod delivery;
 mod epochs;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
+use self::delivery::Context;
 use self::epochs::Epochs;
-use crate::kafka::{KafkaFailure, Reporter, Settings, fetch_metadata, reason, said};
+use crate::kafka::{KafkaFailure, Settings, fetch_metadata, reason, said};
 use crate::stream::{Committed, StageError, Transaction};
 
 /// How long a topic that the brokers make when it is asked for may take.
@@ -30,8 +29,6 @@ const ATTENTION: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_millis(200);
 /// How often to look whether there is room, or all has been delivered.
 const LOOK: Duration = Duration::from_micros(300);
-/// So many failed records are named; the rest is only counted.
-const NAMED: u64 = 5;
 
 /// Where records go, and how.
 #[derive(Clone, Debug)]
@@ -84,60 +81,6 @@ pub struct KafkaSink {
     committed: (u64, u64),
     /// Whether people have heard how many records were not delivered.
     is_told: bool,
-}
-
-#[derive(Debug, Default)]
-struct Context {
-    reporter: Reporter,
-    failed: AtomicU64,
-    /// Bytes of their payloads.
-    failed_bytes: AtomicU64,
-    first: Mutex<Option<String>>,
-}
-
-impl Context {
-    fn first(&self) -> MutexGuard<'_, Option<String>> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fail(&self, why: &str, bytes: usize) {
-        self.failed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        if self.reporter.fatal().is_some() {
-            // Whatever ended the client, ended this.
-            self.failed.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.first().get_or_insert_with(|| why.to_owned());
-        match self.failed.fetch_add(1, Ordering::Relaxed) + 1 {
-            ..=NAMED => self.reporter.say(format!("kafka: a record was not delivered: {why}")),
-            number if number == NAMED + 1 => {
-                self.reporter.say("kafka: further ones are only counted");
-            }
-            _ => {}
-        }
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.reporter.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.reporter.error(&error, reason);
-    }
-}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            // Only failures are reported: whatever else is no longer in flight has arrived.
-            Ok(_) => {}
-            Err((error, message)) => self.fail(&reason(error), message.payload_len()),
-        }
-    }
 }
 
 impl KafkaSink {
