@@ -64,11 +64,39 @@ impl Plan {
             (self.lines.iter().collect(), earlier.lines.iter().collect());
         let only = |these: &BTreeSet<&String>, others: &BTreeSet<&String>| {
             let lines: Vec<_> = these.difference(others).map(|line| line.as_str()).collect();
-            if lines.is_empty() { "nothing of this".to_owned() } else { lines.join(", ") }
+            lines.join(", ")
         };
-        if now == then {
-            return Some(format!("{} has its arguments in another order", self.stage()));
+        let (stage, had, has) = (self.stage(), only(&then, &now), only(&now, &then));
+        Some(match (had.is_empty(), has.is_empty()) {
+            (true, true) => format!("{stage} has its arguments in another order"),
+            (true, false) => format!("{stage} has {has}, which it had not"),
+            (false, true) => format!("{stage} had {had}, and has it no longer"),
+            (false, false) => format!("{stage} had {had}, and has {has}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_what_differs() {
+        let plan = |lines: &[&str]| Plan::new("window", lines.iter().map(ToString::to_string));
+        let earlier = plan(&["--size 1m", "--by service"]);
+        for (lines, said) in [
+            (&["--size 1m", "--by service"][..], None),
+            (&["--size 5m", "--by service"], Some("window had --size 1m, and has --size 5m")),
+            (&["--size 1m"], Some("window had --by service, and has it no longer")),
+            (
+                &["--size 1m", "--by service", "--start 5s"],
+                Some("window has --start 5s, which it had not"),
+            ),
+            (&["--by service", "--size 1m"], Some("window has its arguments in another order")),
+        ] {
+            assert_eq!(plan(lines).difference(&earlier).as_deref(), said);
         }
-        Some(format!("{} had {}, and has {}", self.stage(), only(&then, &now), only(&now, &then)))
+        let other = Plan::new("parse", []).difference(&earlier).unwrap();
+        assert_eq!(other, "it was window, and is parse");
     }
 }
