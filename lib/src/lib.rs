@@ -19,7 +19,7 @@
 //! | --- | --- | --- |
 //! | edge | [`cli`] | shared arguments, signals, progress, statistics, exit codes |
 //! | sources | [`source`] | files, stdin, TCP peers, a test source: all reading of the outside world |
-//! | sinks | [`sink`], [`explain`] | rows as tables and CSV; plans in words, and as programs for Spark |
+//! | sinks | [`sink`], [`http`], [`explain`] | rows as tables and CSV, Kafka, a server for metrics and the live page; plans in words, and as programs for Spark |
 //! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`reshape`], [`row`] | SQL to plans, accumulators, log formats, steps of `parse` behind them, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
@@ -70,6 +70,7 @@ pub mod cli;
 pub mod detect;
 pub mod explain;
 pub mod format;
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod line;
