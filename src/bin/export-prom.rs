@@ -5,17 +5,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, Textfile};
-use highwater_core::prometheus::{ExportProm, Options};
+use clap::{Parser, ValueEnum};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, Textfile, UsageError};
+use highwater_core::prometheus::{ExportProm, Options, parse_label};
+use highwater_core::sink::prometheus::{Grouping, Pushgateway, Scrape};
+use highwater_core::source::Address;
 use highwater_core::time::TimeDelta;
 
 /// Export rows and alerts as Prometheus metrics
 ///
 /// Reads rows of `window` and alerts of `detect`. Numeric fields become gauges named after the
 /// field, string fields and the query their labels; the newest window of a series wins. Alerts
-/// become the counter anomaly_count. Prints the text exposition format at the end of the input,
-/// or keeps a file up to date.
+/// become the counter anomaly_count. Prints the text exposition format at the end of the input;
+/// or keeps a file up to date, answers scrapes, pushes to a Pushgateway, or all of these.
 #[derive(Debug, Parser)]
 #[command(name = "export-prom", version, max_term_width = 100)]
 #[command(after_help = "\
@@ -26,7 +28,10 @@ Examples:
   parse access.log | window --query error_rate | export-prom
   … | window --query log-analysis | detect --pass-through |
       export-prom --textfile /var/lib/node_exporter/logs.prom --label env=prod
-  … | export-prom --query ddos --prefix edge --stale-after 1h")]
+  … | export-prom --listen 127.0.0.1:9101 --stale-after 1h
+  … | export-prom --push http://localhost:9091 --job logs --grouping instance=web1
+  window --query log-analysis --input old.ndjson | export-prom --format openmetrics >old.om
+  promtool tsdb create-blocks-from openmetrics old.om data/")]
 struct Args {
     /// Files, directories (the files in them) or patterns, read in byte order of names;
     /// - or nothing is stdin
@@ -54,13 +59,39 @@ struct Args {
     #[arg(long, value_name = "DURATION")]
     stale_after: Option<TimeDelta>,
 
+    /// What is printed, if nothing else is asked for: text, or openmetrics with all windows and
+    /// their times, for Prometheus to be back-filled with
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+        conflicts_with_all = ["textfile", "listen", "push", "stale_after"])]
+    format: Exposition,
+
     /// Keep this file up to date, for node_exporter's textfile collector, in place of stdout;
     /// its name must end in .prom
     #[arg(long, value_name = "FILE")]
     textfile: Option<PathBuf>,
 
-    /// How often the file is rewritten, if anything has changed
-    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "textfile")]
+    /// Answer scrapes at http://ADDRESS/metrics while there is input; /healthz says ok
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<Address>,
+
+    /// Push to the Pushgateway at this URL, which replaces the whole group each time
+    #[arg(long, value_name = "URL", env = "HIGHWATER_PUSH", hide_env_values = true)]
+    push: Option<String>,
+
+    /// The job that the pushed metrics are grouped under
+    #[arg(long, value_name = "JOB", default_value = "highwater", requires = "push")]
+    job: String,
+
+    /// Another label to group them under, such as instance=web1; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_label, requires = "push")]
+    grouping: Vec<(String, String)>,
+
+    /// Take the group out of the Pushgateway when the input ends
+    #[arg(long, requires = "push")]
+    delete_on_exit: bool,
+
+    /// How often the file is rewritten, if anything has changed, and metrics are pushed
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
     every: TimeDelta,
 
     #[command(flatten)]
@@ -70,39 +101,60 @@ struct Args {
     checkpoint: CheckpointArgs,
 }
 
-/// Reads `name=value`; the name must be one that Prometheus takes.
-fn parse_label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it like env=prod")?;
-    let is_fit = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !name.starts_with("__");
-    if is_fit {
-        Ok((name.to_owned(), value.to_owned()))
-    } else {
-        Err("a label's name is made of letters, digits and _, does not begin with a digit, \
-             nor with __"
-            .to_owned())
+/// A format of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Exposition {
+    /// The text exposition format, without times
+    Text,
+    /// OpenMetrics, with the times of all windows
+    Openmetrics,
+}
+
+impl Args {
+    /// The operator, with the sinks that are asked for.
+    fn operator(&self) -> anyhow::Result<ExportProm> {
+        let options = Options {
+            prefix: self.prefix.clone(),
+            labels: self.labels.clone(),
+            max_series: self.max_series,
+            stale_after: self.stale_after,
+        };
+        if self.format == Exposition::Openmetrics {
+            return Ok(ExportProm::backfill(options, self.queries.clone()));
+        }
+        let mut export = ExportProm::new(options, self.queries.clone());
+        let every = self.every.to_duration().filter(|every| !every.is_zero()).ok_or_else(|| {
+            UsageError(format!("--every {}: write a length of time, like 10s", self.every))
+        })?;
+        if let Some(path) = &self.textfile {
+            export = export.with_sink(Box::new(Textfile::new(path.clone(), every)?));
+        }
+        if let Some(url) = &self.push {
+            let grouping = Grouping { job: self.job.clone(), labels: self.grouping.clone() };
+            let gateway = Pushgateway::start(url, &grouping, every, self.delete_on_exit)
+                .map_err(|error| UsageError(error.to_string()))?;
+            export = export.with_sink(Box::new(gateway));
+        }
+        if let Some(address) = &self.listen {
+            let scrape = Scrape::listen(address)?;
+            cli::say("export-prom", &format!("listening on http://{}/metrics", scrape.address()));
+            export = export.with_sink(Box::new(scrape));
+        }
+        Ok(export)
     }
 }
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let options = Options {
-            prefix: args.prefix,
-            labels: args.labels,
-            max_series: args.max_series,
-            stale_after: args.stale_after,
-        };
-        let mut export = ExportProm::new(options, args.queries);
-        let textfile = args.textfile.as_deref();
-        let sink = textfile.map(|path| Textfile::new(path.to_owned(), args.every)).transpose()?;
-        if let Some(sink) = sink {
-            export = export.with_sink(Box::new(sink));
-        }
-        let run = Run::new("export-prom", &args.io)
+        let mut export = args.operator()?;
+        let mut run = Run::new("export-prom", &args.io)
             .checkpoint(&args.checkpoint, cli::plan::<Args>)
             .files(&args.files)
-            .end_of_stream();
-        run.sink(textfile).drive(&mut export)
+            .end_of_stream()
+            .sink(args.textfile.as_deref());
+        if args.listen.is_some() || args.push.is_some() {
+            run = run.without_stdout();
+        }
+        run.drive(&mut export)
     })
 }

@@ -29,11 +29,16 @@ pub struct CheckpointArgs {
 
 /// Arguments that have no bearing on what a stage computes, or may be others at
 /// the next start; secrets among them.
-const NEUTRAL: [&str; 20] = [
+const NEUTRAL: [&str; 25] = [
     // How to reach what is read or written.
     "brokers",
+    "delete_on_exit",
     "file",
+    "grouping",
+    "job",
+    "listen",
     "properties",
+    "push",
     "transaction_interval",
     // Where things are kept, and how often.
     "checkpoint",

@@ -7,7 +7,6 @@ use super::UsageError;
 use super::report::replace;
 use crate::prometheus::Sink;
 use crate::stream::StageError;
-use crate::time::TimeDelta;
 
 /// A file for the textfile collector of Prometheus' `node_exporter`: always
 /// whole, readable by all, without timestamps, which would make the collector
@@ -24,19 +23,14 @@ impl Textfile {
     ///
     /// # Errors
     ///
-    /// Fails if the name does not end in `.prom` (others are not collected),
-    /// or `every` is no time at all.
-    pub fn new(path: PathBuf, every: TimeDelta) -> Result<Self, UsageError> {
+    /// Fails if the name does not end in `.prom` (others are not collected).
+    pub fn new(path: PathBuf, every: Duration) -> Result<Self, UsageError> {
         if path.extension().is_none_or(|extension| extension != "prom") {
             let shown = path.display();
             return Err(UsageError(format!(
                 "--textfile {shown}: the name must end in .prom, or node_exporter skips the file"
             )));
         }
-        let Some(micros) = u64::try_from(every.micros).ok().filter(|micros| *micros > 0) else {
-            return Err(UsageError(format!("--every {every}: write a length of time, like 10s")));
-        };
-        let every = Duration::from_micros(micros);
         Ok(Self { path, every, due: Instant::now() + every })
     }
 }
@@ -59,15 +53,11 @@ mod tests {
 
     #[test]
     fn only_names_that_are_collected() {
-        let every = TimeDelta::from_seconds(10);
+        let every = Duration::from_secs(10);
         for (path, is_fit) in
             [("a.prom", true), ("/x/b.prom", true), ("a.txt", false), (".prom", false), ("", false)]
         {
             assert_eq!(Textfile::new(path.into(), every).is_ok(), is_fit, "{path:?}");
-        }
-        for seconds in [0, -1] {
-            let every = TimeDelta::from_seconds(seconds);
-            assert!(Textfile::new("a.prom".into(), every).is_err(), "{seconds}");
         }
     }
 
@@ -75,7 +65,7 @@ mod tests {
     fn the_file_is_whole_and_next_due_later() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.prom");
-        let mut file = Textfile::new(path.clone(), TimeDelta::from_micros(1)).unwrap();
+        let mut file = Textfile::new(path.clone(), Duration::from_micros(1)).unwrap();
         std::thread::sleep(Duration::from_millis(1));
         assert_eq!(file.due_in(), Duration::ZERO);
         file.every = Duration::from_secs(3_600);
@@ -83,7 +73,7 @@ mod tests {
         assert!(file.due_in() > Duration::from_secs(3_000));
         assert_eq!(std::fs::read(&path).unwrap(), b"a 1\n");
         let gone = folder.path().join("missing").join("a.prom");
-        let mut file = Textfile::new(gone, TimeDelta::from_seconds(1)).unwrap();
+        let mut file = Textfile::new(gone, Duration::from_secs(1)).unwrap();
         assert!(file.publish(b"").is_err());
     }
 }

@@ -39,6 +39,13 @@ impl LabelSet {
         self.labels.push(Label { name: start..middle, value: middle..self.text.len() });
     }
 
+    /// Adds several, in place of those of the same names.
+    pub fn push_all(&mut self, labels: &[(String, String)]) {
+        for (name, value) in labels {
+            self.push(name.as_bytes(), value.as_bytes());
+        }
+    }
+
     /// The labels as they stand between the braces, sorted by name: equal sets
     /// give equal bytes.
     pub fn render(&mut self) -> &[u8] {
@@ -61,6 +68,25 @@ impl LabelSet {
             rendered.push(b'"');
         }
         rendered
+    }
+}
+
+/// Reads `name=value`; the name must be one that Prometheus takes.
+///
+/// # Errors
+///
+/// Returns what is wrong with it.
+pub fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it like env=prod")?;
+    let is_fit = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with("__");
+    if is_fit {
+        Ok((name.to_owned(), value.to_owned()))
+    } else {
+        Err("a label's name is made of letters, digits and _, does not begin with a digit, \
+             nor with __"
+            .to_owned())
     }
 }
 

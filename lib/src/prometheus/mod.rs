@@ -1,4 +1,5 @@
-//! Rows and alerts as Prometheus metrics, in the text exposition format.
+//! Rows and alerts as Prometheus metrics, in the text exposition format, or with
+//! all windows in the OpenMetrics format.
 //!
 //! - Numeric fields of rows become gauges named after the field, string fields
 //!   (the query among them) their labels. The newest window of a series wins:
@@ -20,14 +21,17 @@
 //! Names are made fit: whatever Prometheus does not take in a name becomes an
 //! underscore, a run of it one; `count(*)` is `count`.
 //!
-//! [`Registry`] is pure: rows in, text out. Files and clocks are behind
-//! [`Sink`].
+//! [`Registry`] and [`Backfill`] are pure: rows in, text out. Files, connections
+//! and clocks are behind [`Sink`].
 
+mod backfill;
 mod labels;
+mod names;
 mod operator;
 mod registry;
 mod text;
 
-pub use labels::{LabelSet, MAX_LABEL};
+pub use backfill::{Backfill, BackfillUpdate};
+pub use labels::{LabelSet, MAX_LABEL, parse_label};
 pub use operator::{ExportProm, Sink};
 pub use registry::{Options, Registry, SeriesUpdate};

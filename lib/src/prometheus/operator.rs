@@ -3,17 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::backfill::Backfill;
 use super::labels::{LabelSet, MAX_LABEL};
 use super::registry::{Options, Registry};
-use crate::line::{Control, Kind, Line, Projection, Value, json};
+use crate::line::{Control, Kind, Line, Member, Projection, Value, json};
 use crate::row::{RowError, RowReader};
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
 use crate::time::Timestamp;
 
-/// Where the exposition goes, again and again. Clocks and files are behind
-/// this.
+/// Where the exposition goes, again and again. Clocks, files and connections
+/// are behind this.
 pub trait Sink: fmt::Debug {
     /// How long until the next text is wanted; zero if now.
     fn due_in(&self) -> Duration;
@@ -24,27 +25,40 @@ pub trait Sink: fmt::Debug {
     ///
     /// Fails if it cannot be written.
     fn publish(&mut self, text: &[u8]) -> Result<(), StageError>;
+
+    /// Says what there is to say of texts that go out beside the stage. Returns
+    /// how long until it wants to be asked again; `None` for whenever.
+    fn attend(&mut self, _say: &mut dyn FnMut(&str)) -> Option<Duration> {
+        None
+    }
+
+    /// The run has ended, and the text published last holds from here on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that has not got where it should.
+    fn close(&mut self) -> Result<(), StageError> {
+        Ok(())
+    }
 }
 
 /// Exports rows and alerts as metrics.
 ///
-/// Without a [`Sink`] the exposition is printed at the end of the data. With
-/// one it is published whenever that is due and something has changed, and at
-/// the end of the run.
+/// Without a [`Sink`] the exposition is printed at the end of the data. Those
+/// that there are get it whenever they are due and something has changed, and
+/// at the end of the run.
 #[derive(Debug)]
 pub struct ExportProm {
     rows: RowReader,
-    registry: Registry,
+    metrics: Metrics,
     /// The queries that are exported; if empty, all that are not by user or
     /// address.
     queries: Vec<String>,
     ip_address: usize,
     user_id: usize,
-    sink: Option<Box<dyn Sink>>,
-    /// Processing time as last told.
-    now: Option<Timestamp>,
-    /// The registry's revision that the sink has.
-    published: Option<u64>,
+    outlets: Vec<Outlet>,
+    /// Lines since the sinks were last asked what is due.
+    unasked: u32,
     /// Rows that were not asked for.
     filtered: u64,
     labels: LabelSet,
@@ -52,6 +66,29 @@ pub struct ExportProm {
     value: Vec<u8>,
     text: Vec<u8>,
 }
+
+/// What is exported.
+#[derive(Debug)]
+enum Metrics {
+    /// The newest window of every series.
+    Newest(Registry),
+    /// All windows.
+    All(Backfill),
+}
+
+/// A sink, and what it has.
+#[derive(Debug)]
+struct Outlet {
+    sink: Box<dyn Sink>,
+    /// The registry's revision.
+    published: Option<u64>,
+}
+
+/// The clock is read once in so many lines: reading it takes as long as half a
+/// row.
+const LINES_PER_LOOK: u32 = 64;
+/// Where a row without a window may have its time.
+const TIME: &str = "timestamp";
 
 /// Fields that say how a row came to be, or nothing that can be counted.
 const NO_LABELS: [&[u8]; 3] = [b"closed_by", b"reason", b"message"];
@@ -62,17 +99,26 @@ impl ExportProm {
     /// Exports the rows of `queries`, or if there are none named, all rows
     /// without an `ip_address` or `user_id`; and all alerts.
     pub fn new(options: Options, queries: Vec<String>) -> Self {
+        Self::of(Metrics::Newest(Registry::new(options)), queries)
+    }
+
+    /// Exports all windows of all series with their times, at the end of the
+    /// data and in the OpenMetrics format.
+    pub fn backfill(options: Options, queries: Vec<String>) -> Self {
+        Self::of(Metrics::All(Backfill::new(options)), queries)
+    }
+
+    fn of(metrics: Metrics, queries: Vec<String>) -> Self {
         let mut projection = Projection::default();
         let (ip_address, user_id) = (projection.add("ip_address"), projection.add("user_id"));
         Self {
-            rows: RowReader::new(projection, None).with_members(),
-            registry: Registry::new(options),
+            rows: RowReader::new(projection, Some(TIME)).with_members(),
+            metrics,
             queries,
             ip_address,
             user_id,
-            sink: None,
-            now: None,
-            published: None,
+            outlets: Vec::new(),
+            unasked: 0,
             filtered: 0,
             labels: LabelSet::default(),
             key: Vec::new(),
@@ -81,15 +127,19 @@ impl ExportProm {
         }
     }
 
-    /// Publishes to `sink`, and prints nothing.
+    /// Publishes to `sink` too, and prints nothing.
     #[must_use]
-    pub fn with_sink(self, sink: Box<dyn Sink>) -> Self {
-        Self { sink: Some(sink), ..self }
+    pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
+        self.outlets.push(Outlet { sink, published: None });
+        self
     }
 
-    /// What is exported.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// Appends what is exported.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        match &self.metrics {
+            Metrics::Newest(registry) => registry.write(text),
+            Metrics::All(backfill) => backfill.write(text),
+        }
     }
 
     fn is_wanted(&mut self, line: &[u8]) -> bool {
@@ -106,6 +156,10 @@ impl ExportProm {
         labels.clear();
         for member in rows.members() {
             read_key(line, member.key as usize, key);
+            // A name that long is no name, and its label would be in every series.
+            if key.len() > MAX_LABEL {
+                continue;
+            }
             let by_user = matches!(key.as_slice(), b"ip_address" | b"user_id");
             if is_alert && by_user || NO_LABELS.contains(&key.as_slice()) {
                 continue;
@@ -118,47 +172,86 @@ impl ExportProm {
         }
     }
 
+    fn take_alert(&mut self, line: &[u8]) -> Result<(), RowError> {
+        self.collect_labels(line, true);
+        match &mut self.metrics {
+            Metrics::Newest(registry) => registry.alert(&mut self.labels),
+            Metrics::All(backfill) => backfill.alert(&mut self.labels, self.rows.place(line)?),
+        }
+        Ok(())
+    }
+
     fn take_row(&mut self, line: &[u8]) -> Result<(), RowError> {
-        let place = self.rows.window().map(|_| self.rows.place(line)).transpose()?;
         self.collect_labels(line, false);
-        let Self { rows, registry, labels, key, value, .. } = self;
-        let query = match Value::read(rows.query(), line, value) {
-            Value::Str(query) => Some(query),
-            _ => None,
-        };
-        let mut series = registry.row(labels, query, place);
-        for member in rows.members() {
-            let number = match member.value.kind {
-                Kind::Int | Kind::Float => json::parse_double(member.value.text(line)),
-                Kind::Null => None,
-                _ => continue,
-            };
-            read_key(line, member.key as usize, key);
-            if !NO_GAUGES.contains(&key.as_slice()) {
-                series.set(key, number);
+        let Self { rows, metrics, labels, key, value, .. } = self;
+        match metrics {
+            Metrics::Newest(registry) => {
+                // Rows without a window go by arrival.
+                let place = rows.window().map(|_| rows.place(line)).transpose()?;
+                let query = match Value::read(rows.query(), line, value) {
+                    Value::Str(query) => Some(query),
+                    _ => None,
+                };
+                let mut series = registry.row(labels, query, place);
+                for_each_number(rows.members(), line, key, |field, number| {
+                    series.set(field, number);
+                });
+            }
+            Metrics::All(backfill) => {
+                let mut row = backfill.row(labels, rows.place(line)?);
+                for_each_number(rows.members(), line, key, |field, number| row.set(field, number));
             }
         }
         Ok(())
     }
 
-    /// Publishes, if the sink wants it.
-    fn publish_if_due(&mut self) -> Result<(), StageError> {
-        match &self.sink {
-            Some(sink) if sink.due_in().is_zero() => self.publish(),
-            _ => Ok(()),
+    /// Publishes to all sinks that want it; `at_end` to all that have not got
+    /// what holds now.
+    fn publish(&mut self, at_end: bool) -> Result<(), StageError> {
+        let Self { metrics: Metrics::Newest(registry), outlets, text, .. } = self else {
+            return Ok(());
+        };
+        let revision = Some(registry.revision());
+        let mut is_written = false;
+        for Outlet { sink, published } in outlets {
+            if *published == revision || !at_end && !sink.due_in().is_zero() {
+                continue;
+            }
+            if !std::mem::replace(&mut is_written, true) {
+                text.clear();
+                registry.write(text);
+            }
+            sink.publish(text)?;
+            *published = revision;
         }
+        Ok(())
     }
 
-    /// Publishes, if there is somewhere to and something new.
-    fn publish(&mut self) -> Result<(), StageError> {
-        let Some(sink) = &mut self.sink else { return Ok(()) };
-        let revision = self.registry.revision();
-        if self.published.replace(revision) == Some(revision) {
-            return Ok(());
+    /// Publishes what the run leaves behind.
+    fn close(&mut self) -> Result<(), StageError> {
+        self.publish(true)?;
+        self.outlets.iter_mut().try_for_each(|outlet| outlet.sink.close())
+    }
+}
+
+/// Calls `take` with the name and value of each field that is a measure: a
+/// number, or a null, which may be one that is not known.
+fn for_each_number(
+    members: &[Member],
+    line: &[u8],
+    key: &mut Vec<u8>,
+    mut take: impl FnMut(&[u8], Option<f64>),
+) {
+    for member in members {
+        let number = match member.value.kind {
+            Kind::Int | Kind::Float => json::parse_double(member.value.text(line)),
+            Kind::Null => None,
+            _ => continue,
+        };
+        read_key(line, member.key as usize, key);
+        if !NO_GAUGES.contains(&key.as_slice()) {
+            take(key, number);
         }
-        self.text.clear();
-        self.registry.write(&mut self.text);
-        sink.publish(&self.text)
     }
 }
 
@@ -182,46 +275,56 @@ impl Operator for ExportProm {
         if let Err(error) = self.rows.read(line) {
             return out.reject(error.reason(), error, line);
         }
-        if self.rows.is_alert() {
-            self.collect_labels(line.bytes, true);
-            self.registry.alert(&mut self.labels);
-        } else if !self.is_wanted(line.bytes) {
+        let taken = if self.rows.is_alert() {
+            self.take_alert(line.bytes)
+        } else if self.is_wanted(line.bytes) {
+            self.take_row(line.bytes)
+        } else {
             self.filtered += 1;
-        } else if let Err(error) = self.take_row(line.bytes) {
+            Ok(())
+        };
+        if let Err(error) = taken {
             return out.reject(error.reason(), error, line);
         }
-        self.publish_if_due()
+        self.unasked += 1;
+        if self.unasked >= LINES_PER_LOOK {
+            self.unasked = 0;
+            return self.publish(false);
+        }
+        Ok(())
     }
 
     fn on_control(&mut self, control: &Control, _out: &mut Output) -> Result<(), StageError> {
         // The series stand as they are, whether or not the data have ended.
-        if *control == Control::Suspend { self.publish() } else { Ok(()) }
+        if *control == Control::Suspend { self.close() } else { Ok(()) }
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
-        if self.sink.is_some() {
-            return self.publish();
+        if !self.outlets.is_empty() {
+            return self.close();
         }
-        self.text.clear();
-        self.registry.write(&mut self.text);
-        self.text
-            .split_inclusive(|byte| *byte == b'\n')
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        self.write(&mut text);
+        text.split_inclusive(|byte| *byte == b'\n')
             .try_for_each(|line| out.copy_row(line.strip_suffix(b"\n").unwrap_or(line)))
     }
 
-    fn on_clock(&mut self, now: Timestamp, _out: &mut Output) -> Result<(), StageError> {
-        self.now = Some(now);
-        self.publish_if_due()
+    fn attend(&mut self, out: &mut Output) -> Result<Option<Duration>, StageError> {
+        self.publish(false)?;
+        let Metrics::Newest(registry) = &self.metrics else { return Ok(None) };
+        let revision = Some(registry.revision());
+        let mut say = |message: &str| out.message(message);
+        let waits = self.outlets.iter_mut().flat_map(|Outlet { sink, published }| {
+            let due = (*published != revision).then(|| sink.due_in());
+            [due, sink.attend(&mut say)]
+        });
+        Ok(waits.flatten().min())
     }
 
-    fn wakes_at(&self) -> Option<Timestamp> {
-        let sink = self.sink.as_ref()?;
-        // The sink counts from this moment, and `now` is a little before it, or
-        // not yet known: then the call comes early and is asked for once more.
-        let now = self.now.unwrap_or(Timestamp::EPOCH);
-        let micros = i64::try_from(sink.due_in().as_micros()).unwrap_or(i64::MAX);
-        (self.published != Some(self.registry.revision()))
-            .then(|| Timestamp::from_micros(now.micros.saturating_add(micros)))
+    fn on_failure(&mut self, _out: &mut Output) {
+        // Why the run failed is what is told.
+        let _ = self.close();
     }
 
     fn is_stateful(&self) -> bool {
@@ -229,18 +332,28 @@ impl Operator for ExportProm {
     }
 
     fn snapshot(&self, state: &mut SnapshotWriter) {
-        self.registry.snapshot(state);
+        match &self.metrics {
+            Metrics::Newest(registry) => registry.snapshot(state),
+            Metrics::All(backfill) => backfill.snapshot(state),
+        }
     }
 
     fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.registry.restore(state)
+        match &mut self.metrics {
+            Metrics::Newest(registry) => registry.restore(state),
+            Metrics::All(backfill) => backfill.restore(state),
+        }
     }
 
     fn stats(&self, stats: &mut Stats) {
+        let (passed_over, refused) = match &self.metrics {
+            Metrics::Newest(registry) => (registry.passed_over(), registry.refused()),
+            Metrics::All(backfill) => (0, backfill.refused()),
+        };
         stats.own.extend([
             Figure::new("filtered", self.filtered),
-            Figure::loss("passed_over", self.registry.passed_over()),
-            Figure::loss("refused", self.registry.refused()),
+            Figure::loss("passed_over", passed_over),
+            Figure::loss("refused", refused),
         ]);
     }
 }

@@ -14,9 +14,15 @@ fn feed<S: AsRef<str>>(export: &mut ExportProm, lines: &[S], out: &mut Output) {
     }
 }
 
+fn count(export: &ExportProm, name: &str) -> u64 {
+    let mut stats = Stats::default();
+    export.stats(&mut stats);
+    stats.own.iter().find(|figure| figure.name == name).unwrap().count
+}
+
 fn text(export: &ExportProm) -> String {
     let mut text = Vec::new();
-    export.registry().write(&mut text);
+    export.write(&mut text);
     String::from_utf8(text).unwrap()
 }
 
@@ -88,7 +94,7 @@ fn the_newest_window_of_a_series_wins() {
         feed(&mut export, &[&line], &mut out);
         assert_eq!(samples(&export), expected, "{line}");
     }
-    assert_eq!(export.registry().passed_over(), 2);
+    assert_eq!(count(&export, "passed_over"), 2);
     assert!(text(&export).contains("last_window_end_seconds{query=\"q\"} 240\n"));
 }
 
@@ -184,7 +190,7 @@ fn series_beyond_the_limit_are_refused() {
     ];
     let export = exported(options, &rows);
     assert_eq!(samples(&export), [r#"n{k="a",query="q"} 2"#, r#"n{k="b",query="q"} 1"#]);
-    assert_eq!(export.registry().refused(), 2);
+    assert_eq!(count(&export, "refused"), 2);
 }
 
 #[test]
@@ -210,8 +216,8 @@ fn stale_series_are_dropped_and_make_room() {
             expected.iter().map(|k| format!("n{{k=\"{k}\",query=\"q\"}} 1")).collect();
         assert_eq!(samples(&export), expected, "{line}");
     }
-    assert_eq!(export.registry().refused(), 0);
-    assert_eq!(export.registry().passed_over(), 1);
+    assert_eq!(count(&export, "refused"), 0);
+    assert_eq!(count(&export, "passed_over"), 1);
 }
 
 #[test]
@@ -250,39 +256,40 @@ impl Sink for Shared {
 
 #[test]
 fn a_sink_gets_the_text_when_it_is_due_and_has_changed() {
-    let sink = Shared::default();
-    let mut export =
-        ExportProm::new(Options::default(), Vec::new()).with_sink(Box::new(sink.clone()));
+    let (sink, other) = (Shared::default(), Shared::default());
+    let mut export = ExportProm::new(Options::default(), Vec::new())
+        .with_sink(Box::new(sink.clone()))
+        .with_sink(Box::new(other.clone()));
     let mut out = Output::in_memory();
     let texts = || sink.texts.borrow().len();
     let minute = Duration::from_secs(60);
 
-    let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
-
     sink.due_in.set(minute);
-    export.on_clock(at(100), &mut out).unwrap();
+    other.due_in.set(2 * minute);
     feed(&mut export, &[row(0, r#""n":1"#)], &mut out);
-    assert_eq!((texts(), export.wakes_at()), (0, Some(at(160))));
-    export.on_clock(at(159), &mut out).unwrap();
-    assert_eq!(texts(), 0, "not yet due");
+    assert_eq!((export.attend(&mut out).unwrap(), texts()), (Some(minute), 0), "not yet due");
     sink.due_in.set(Duration::ZERO);
-    export.on_clock(at(160), &mut out).unwrap();
-    sink.due_in.set(minute);
-    assert_eq!((texts(), export.wakes_at()), (1, None), "nothing has changed since");
+    assert_eq!(export.attend(&mut out).unwrap(), Some(2 * minute), "of the other");
+    assert_eq!((texts(), other.texts.borrow().len()), (1, 0));
+    assert_eq!(export.attend(&mut out).unwrap(), Some(2 * minute));
+    assert_eq!(texts(), 1, "due, but nothing has changed");
 
-    feed(&mut export, &[row(1, r#""n":2"#)], &mut out);
+    // Input that never pauses.
+    let lines: Vec<String> = (1..=200).map(|minute| row(minute, r#""n":2"#)).collect();
+    sink.due_in.set(minute);
+    feed(&mut export, &lines, &mut out);
     assert_eq!(texts(), 1, "not yet due");
     sink.due_in.set(Duration::ZERO);
-    feed(&mut export, &[row(2, r#""user_id":"u","n":3"#)], &mut out);
-    assert_eq!(texts(), 2, "due, though this row changes nothing");
-    feed(&mut export, &[row(2, r#""user_id":"u","n":3"#)], &mut out);
-    assert_eq!(texts(), 2, "due, but nothing has changed");
+    feed(&mut export, &lines, &mut out);
+    assert!((3..10).contains(&texts()), "{}", texts());
 
     sink.due_in.set(minute);
-    feed(&mut export, &[row(3, r#""n":4"#)], &mut out);
+    feed(&mut export, &[row(300, r#""n":4"#)], &mut out);
+    let before = texts();
     export.on_end(&mut out).unwrap();
-    assert_eq!(texts(), 3);
-    assert!(sink.texts.borrow()[2].ends_with("n{query=\"q\"} 4\n"));
+    assert_eq!(texts(), before + 1);
+    assert!(sink.texts.borrow().last().unwrap().ends_with("n{query=\"q\"} 4\n"));
+    assert_eq!(other.texts.borrow().last(), sink.texts.borrow().last());
     assert!(out.rows().is_empty(), "stdout stays empty");
 }
 
@@ -303,6 +310,32 @@ fn state_of_other_options_is_refused() {
     let options = Options { prefix: "hw".into(), ..Options::default() };
     let error = exported(options, &[""; 0]).restore(&mut SnapshotReader::new(&state)).unwrap_err();
     assert!(matches!(error, RestoreError::Mismatch(_)), "{error}");
+}
+
+#[test]
+fn a_backfill_has_all_windows_and_rows_with_a_time() {
+    let mut export = ExportProm::backfill(Options::default(), Vec::new());
+    let mut out = Output::in_memory();
+    let lines = [
+        row(1, r#""n":2"#),
+        row(0, r#""n":1"#),
+        r#"{"timestamp":"1970-01-01T00:00:30Z","n":3}"#.to_owned(),
+        r#"{"n":5}"#.to_owned(),
+        r#"{"alert":"x","severity":"info","timestamp":7,"reason":"so"}"#.to_owned(),
+    ];
+    feed(&mut export, &lines, &mut out);
+    assert_eq!(out.stats.rejected[Reason::NoTimestamp.index()], 1);
+    export.on_end(&mut out).unwrap();
+    let text = String::from_utf8(out.rows().to_vec()).unwrap();
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with("# ")).collect();
+    let expected = [
+        r#"anomaly_count{alert="x",severity="info"} 1 7"#,
+        "n 3 30",
+        r#"n{query="q"} 1 60"#,
+        r#"n{query="q"} 2 120"#,
+    ];
+    assert_eq!(samples, expected, "{text}");
+    assert!(text.ends_with("\n# EOF\n"));
 }
 
 /// Lines that meet often: few windows, series and names, values of all kinds.
@@ -326,17 +359,19 @@ proptest! {
     #[test]
     fn cutting_and_resuming_changes_nothing(
         lines in proptest::collection::vec(any_line(), 0..40), cut in any::<prop::sample::Index>(),
-        max_series in 1_usize..8, stale in proptest::option::of(0_i64..300)
+        max_series in 1_usize..8, stale in proptest::option::of(0_i64..300), has_all in any::<bool>()
     ) {
         let stale_after = stale.map(TimeDelta::from_seconds);
         let options = Options { max_series, stale_after, ..Options::default() };
+        let new = if has_all { ExportProm::backfill } else { ExportProm::new };
         let cut = cut.index(lines.len() + 1);
-        let mut whole = exported(options.clone(), &lines[..cut]);
+        let mut whole = new(options.clone(), Vec::new());
+        feed(&mut whole, &lines[..cut], &mut Output::in_memory());
         let mut state = SnapshotWriter::new();
         whole.snapshot(&mut state);
         let state = state.into_bytes();
 
-        let mut resumed = exported(options, &[""; 0]);
+        let mut resumed = new(options, Vec::new());
         let mut reader = SnapshotReader::new(&state);
         resumed.restore(&mut reader).unwrap();
         prop_assert!(reader.is_empty());

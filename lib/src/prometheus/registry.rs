@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::labels::LabelSet;
+use super::names::Names;
 use super::text;
 use crate::row::Place;
 use crate::time::{TimeDelta, Timestamp};
@@ -42,10 +43,7 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub struct Registry {
     options: Options,
-    /// With its underscore.
-    prefix: Vec<u8>,
-    anomaly_count: Vec<u8>,
-    last_window_end: Vec<u8>,
+    names: Names,
     families: Vec<Family>,
     /// Places in `families`, by name.
     family_index: HashTable<usize>,
@@ -60,14 +58,13 @@ pub struct Registry {
     swept: Option<Timestamp>,
     /// Gauges and counters kept.
     count: usize,
-    /// Values that found no room, or would have taken a reserved name.
+    /// Values that found no room, or whose field has no name to be had.
     refused: u64,
     /// Values older than what is kept.
     passed_over: u64,
     /// Number of changes.
     revision: u64,
     scratch: LabelSet,
-    name: Vec<u8>,
 }
 
 /// A gauge's name, and the field that it was first made of.
@@ -126,19 +123,9 @@ pub struct SeriesUpdate<'a> {
 impl Registry {
     /// An empty registry.
     pub fn new(options: Options) -> Self {
-        let mut prefix = Vec::new();
-        if !options.prefix.is_empty() {
-            text::write_metric_name(options.prefix.as_bytes(), &mut prefix);
-            if !prefix.ends_with(b"_") {
-                prefix.push(b'_');
-            }
-        }
-        let own = if prefix.is_empty() { &b"highwater_"[..] } else { &prefix };
         Self {
-            anomaly_count: [&prefix, &b"anomaly_count"[..]].concat(),
-            last_window_end: [own, b"last_window_end_seconds"].concat(),
+            names: Names::new(&options.prefix),
             options,
-            prefix,
             families: Vec::new(),
             family_index: HashTable::new(),
             groups: HashTable::new(),
@@ -152,11 +139,10 @@ impl Registry {
             passed_over: 0,
             revision: 0,
             scratch: LabelSet::default(),
-            name: Vec::new(),
         }
     }
 
-    /// Values refused for want of room.
+    /// Values refused for want of room, or of a name.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -183,14 +169,14 @@ impl Registry {
             self.newest_end = self.newest_end.max(Some(place.end));
             self.note_end(query, place.end);
         }
-        push_all(&self.options.labels, labels);
+        labels.push_all(&self.options.labels);
         let labels = labels.render();
         SeriesUpdate { hash: self.hasher.hash_one(labels), registry: self, labels, place }
     }
 
     /// Counts an alert with these labels, without those of the options.
     pub fn alert(&mut self, labels: &mut LabelSet) {
-        push_all(&self.options.labels, labels);
+        labels.push_all(&self.options.labels);
         let labels = labels.render();
         if let Some(count) = self.alerts.get_mut(labels) {
             *count += 1;
@@ -206,7 +192,7 @@ impl Registry {
         if let Some(query) = query {
             labels.push(b"query", query);
         }
-        push_all(&self.options.labels, &mut labels);
+        labels.push_all(&self.options.labels);
         let rendered = labels.render();
         if let Some(newest) = self.ends.get_mut(rendered) {
             *newest = end.max(*newest);
@@ -257,17 +243,17 @@ impl Registry {
         self.count -= removed;
     }
 
-    /// The family of the name in `self.name`, if there is one.
+    /// The family of the name that was taken up, if there is one.
     fn find_family(&self) -> Option<usize> {
-        let hash = self.hasher.hash_one(self.name.as_slice());
-        let is_it = |known: &usize| *self.families[*known].name == *self.name;
+        let hash = self.hasher.hash_one(self.names.name());
+        let is_it = |known: &usize| *self.families[*known].name == *self.names.name();
         self.family_index.find(hash, is_it).copied()
     }
 
-    /// Makes a family of the name in `self.name`, for `field`; must be new.
+    /// Makes a family of the name that was taken up, for `field`; must be new.
     fn add_family(&mut self, field: &[u8]) -> usize {
-        let Self { families, family_index, hasher, name, .. } = self;
-        families.push(Family { name: name.as_slice().into(), field: field.into() });
+        let Self { families, family_index, hasher, names, .. } = self;
+        families.push(Family { name: names.name().into(), field: field.into() });
         let rehash = |known: &usize| hasher.hash_one(&*families[*known].name);
         let index = families.len() - 1;
         family_index.insert_unique(rehash(&index), index, rehash);
@@ -297,10 +283,15 @@ impl Registry {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut samples: Vec<(&[u8], &[u8], Source<'_>, f64)> = Vec::with_capacity(self.count);
         for (labels, count) in &self.alerts {
-            samples.push((&self.anomaly_count, labels, Source::Alerts, *count as f64));
+            samples.push((&self.names.anomaly_count, labels, Source::Alerts, *count as f64));
         }
         for (labels, end) in &self.ends {
-            samples.push((&self.last_window_end, labels, Source::Ends, end.micros as f64 / 1e6));
+            samples.push((
+                &self.names.last_window_end,
+                labels,
+                Source::Ends,
+                end.micros as f64 / 1e6,
+            ));
         }
         for group in &self.groups {
             for sample in group.samples.iter().filter(|sample| !self.is_stale(sample.place)) {
@@ -316,7 +307,7 @@ impl Registry {
                 text::write_header(name, &help, kind, out);
                 previous = name;
             }
-            text::write_sample(name, labels, value, out);
+            text::write_sample(name, labels, value, None, out);
         }
     }
 }
@@ -325,10 +316,7 @@ impl SeriesUpdate<'_> {
     /// Gives the gauge of `field` its value; `None` takes it away.
     pub fn set(&mut self, field: &[u8], value: Option<f64>) {
         let registry = &mut *self.registry;
-        registry.name.clear();
-        registry.name.extend_from_slice(&registry.prefix);
-        text::write_metric_name(field, &mut registry.name);
-        if [&registry.anomaly_count, &registry.last_window_end].contains(&&registry.name) {
+        if !registry.names.take_field(field) {
             registry.refused += 1;
             return;
         }
@@ -373,10 +361,4 @@ impl SeriesUpdate<'_> {
 /// Whether a row is of an older window than the one kept.
 fn is_older(row: Option<Place>, kept: Option<Place>) -> bool {
     matches!((row, kept), (Some(row), Some(kept)) if row < kept)
-}
-
-fn push_all(labels: &[(String, String)], set: &mut LabelSet) {
-    for (name, value) in labels {
-        set.push(name.as_bytes(), value.as_bytes());
-    }
 }

@@ -38,6 +38,9 @@ pub(super) fn write_label_name(field: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// What stands for a NUL, which Prometheus takes for the end of the text.
+const NUL: &[u8] = "\u{fffd}".as_bytes();
+
 /// Appends a label's value, escaped, without quotes.
 pub(super) fn write_label_value(value: &[u8], out: &mut Vec<u8>) {
     for byte in value {
@@ -45,6 +48,7 @@ pub(super) fn write_label_value(value: &[u8], out: &mut Vec<u8>) {
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'"' => out.extend_from_slice(b"\\\""),
             b'\n' => out.extend_from_slice(b"\\n"),
+            0 => out.extend_from_slice(NUL),
             byte => out.push(*byte),
         }
     }
@@ -60,9 +64,24 @@ pub(super) fn write_header(name: &[u8], help: &[u8], kind: &str, out: &mut Vec<u
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
+            0 => out.extend_from_slice(NUL),
             byte => out.push(*byte),
         }
     }
+    write_type(name, kind, out);
+}
+
+/// Appends the two lines in front of a family as OpenMetrics has them: in its
+/// help texts quotes are escaped too.
+pub(super) fn write_open_header(name: &[u8], help: &[u8], kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"# HELP ");
+    out.extend_from_slice(name);
+    out.push(b' ');
+    write_label_value(help, out);
+    write_type(name, kind, out);
+}
+
+fn write_type(name: &[u8], kind: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\n# TYPE ");
     out.extend_from_slice(name);
     out.push(b' ');
@@ -70,8 +89,15 @@ pub(super) fn write_header(name: &[u8], help: &[u8], kind: &str, out: &mut Vec<u
     out.push(b'\n');
 }
 
-/// Appends a sample; `labels` are rendered, without braces.
-pub(super) fn write_sample(name: &[u8], labels: &[u8], value: f64, out: &mut Vec<u8>) {
+/// Appends a sample; `labels` are rendered, without braces. `at` is its time in
+/// seconds since 1970, if it has one.
+pub(super) fn write_sample(
+    name: &[u8],
+    labels: &[u8],
+    value: f64,
+    at: Option<f64>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(name);
     if !labels.is_empty() {
         out.push(b'{');
@@ -80,6 +106,10 @@ pub(super) fn write_sample(name: &[u8], labels: &[u8], value: f64, out: &mut Vec
     }
     out.push(b' ');
     json::write_number(value, out);
+    if let Some(at) = at {
+        out.push(b' ');
+        json::write_number(at, out);
+    }
     out.push(b'\n');
 }
 
@@ -118,6 +148,7 @@ mod tests {
     fn labels_and_help_are_escaped() {
         let text = "a\\b\"c\nd é";
         assert_eq!(written(|out| write_label_value(text.as_bytes(), out)), "a\\\\b\\\"c\\nd é");
+        assert_eq!(written(|out| write_label_value(b"a\0b", out)), "a\u{fffd}b");
         assert_eq!(
             written(|out| write_header(b"m", text.as_bytes(), "gauge", out)),
             "# HELP m a\\\\b\"c\\nd é\n# TYPE m gauge\n"
@@ -126,14 +157,15 @@ mod tests {
 
     #[test]
     fn samples() {
-        for (labels, value, text) in [
-            ("", 1.0, "m 1\n"),
-            ("a=\"b\"", 0.25, "m{a=\"b\"} 0.25\n"),
-            ("", -0.0, "m 0\n"),
-            ("", 1e300, "m 1e+300\n"),
-            ("", 1_757_635_260.123, "m 1757635260.123\n"),
+        for (labels, value, at, text) in [
+            ("", 1.0, None, "m 1\n"),
+            ("a=\"b\"", 0.25, None, "m{a=\"b\"} 0.25\n"),
+            ("", -0.0, None, "m 0\n"),
+            ("", 1e300, None, "m 1e+300\n"),
+            ("", 1_757_635_260.123, None, "m 1757635260.123\n"),
+            ("", 1.0, Some(1_757_635_260.5), "m 1 1757635260.5\n"),
         ] {
-            assert_eq!(written(|out| write_sample(b"m", labels.as_bytes(), value, out)), text);
+            assert_eq!(written(|out| write_sample(b"m", labels.as_bytes(), value, at, out)), text);
         }
     }
 }

@@ -5,13 +5,15 @@
 //! one shape only. [`flush`](std::io::Write::flush) says that the rows so far
 //! belong together: a batch.
 //!
-//! What takes records instead of stdout is here too: topics of Kafka.
+//! What takes records instead of stdout is here too: topics of Kafka. So is
+//! what takes metrics: those who scrape them, and a Pushgateway.
 //!
 //! [`Output`]: crate::stream::Output
 
 mod csv;
 #[cfg(feature = "kafka")]
 mod kafka;
+pub mod prometheus;
 mod table;
 
 pub use csv::{CsvColumn, CsvColumnsError, CsvSink, csv_columns};

@@ -54,6 +54,11 @@ impl TimeDelta {
     pub fn as_seconds(self) -> f64 {
         self.micros as f64 / 1e6
     }
+
+    /// The length as the standard library has it; `None` if it is negative.
+    pub fn to_duration(self) -> Option<std::time::Duration> {
+        self.micros.try_into().ok().map(std::time::Duration::from_micros)
+    }
 }
 
 impl FromStr for TimeDelta {

@@ -6,10 +6,10 @@ use super::{Group, Options, Registry, Sample};
 use crate::row::{self, Place};
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 
-impl Registry {
-    /// What tells this registry's state from another's.
-    fn fingerprint(&self) -> String {
-        let Options { prefix, labels, max_series, stale_after } = &self.options;
+impl Options {
+    /// What tells the state of these options from that of others.
+    pub(in super::super) fn fingerprint(&self) -> String {
+        let Self { prefix, labels, max_series, stale_after } = self;
         let labels: Vec<String> =
             labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let stale = stale_after.map_or_else(|| "never".to_owned(), |after| after.to_string());
@@ -19,9 +19,21 @@ impl Registry {
         )
     }
 
+    /// Fails if a state with that fingerprint is of other options.
+    pub(in super::super) fn check_fingerprint(&self, theirs: &[u8]) -> Result<(), RestoreError> {
+        let ours = self.fingerprint();
+        if theirs == ours.as_bytes() {
+            return Ok(());
+        }
+        let theirs = String::from_utf8_lossy(theirs);
+        Err(RestoreError::Mismatch(format!("it has {theirs}; here it is {ours}")))
+    }
+}
+
+impl Registry {
     /// Writes all series, in an order that does not depend on hashes.
     pub fn snapshot(&self, state: &mut SnapshotWriter) {
-        state.bytes(self.fingerprint().as_bytes());
+        state.bytes(self.options.fingerprint().as_bytes());
         state.list(self.families.iter(), |state, family| {
             state.bytes(&family.name);
             state.bytes(&family.field);
@@ -54,14 +66,9 @@ impl Registry {
     ///
     /// Fails if the state is damaged, or of other options.
     pub fn restore(&mut self, state: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        let (theirs, ours) = (state.bytes()?, self.fingerprint());
-        if theirs != ours.as_bytes() {
-            let theirs = String::from_utf8_lossy(theirs);
-            return Err(RestoreError::Mismatch(format!("it has {theirs}; here it is {ours}")));
-        }
+        self.options.check_fingerprint(state.bytes()?)?;
         for (name, field) in state.list(|state| Ok((state.bytes()?, state.bytes()?)))? {
-            self.name.clear();
-            self.name.extend_from_slice(name);
+            self.names.take(name);
             self.add_family(field);
         }
         for group in state.list(|state| self.read_group(state))? {
