@@ -71,7 +71,7 @@ pub struct ExportProm {
 #[derive(Debug)]
 enum Metrics {
     /// The newest window of every series.
-    Newest(Registry),
+    Newest(Box<Registry>),
     /// All windows.
     All(Backfill),
 }
@@ -99,7 +99,7 @@ impl ExportProm {
     /// Exports the rows of `queries`, or if there are none named, all rows
     /// without an `ip_address` or `user_id`; and all alerts.
     pub fn new(options: Options, queries: Vec<String>) -> Self {
-        Self::of(Metrics::Newest(Registry::new(options)), queries)
+        Self::of(Metrics::Newest(Box::new(Registry::new(options))), queries)
     }
 
     /// Exports all windows of all series with their times, at the end of the

@@ -1,0 +1,276 @@
+//! `export-prom` and those who want its metrics: scrapers, a Pushgateway, files.
+//! Here the gateway is a few lines of the test's own, so that it can be slow,
+//! rude or away; the real one is in `prometheus.rs`.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::process::{End, Live};
+use support::stages::EXPORT;
+
+const ROW: &str = concat!(
+    r#"{"query":"error_rate","window":{"start":"2025-09-12T00:00:00Z","end":"2025-09-12T00:01:00Z"},"#,
+    r#""service":"auth","error_rate":2.5}"#,
+    "\n"
+);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start(args: &[&str]) -> Live {
+    let mut command = EXPORT.command();
+    command.args(args);
+    Live::spawn(command)
+}
+
+/// Starts it with `--listen`; returns where it listens, too.
+fn listening(args: &[&str]) -> (Live, String) {
+    let live = start(&[&["--listen", "127.0.0.1:0"], args].concat());
+    let message = live.message();
+    let address = message.strip_prefix("export-prom: listening on http://").unwrap();
+    let address = address.strip_suffix("/metrics").unwrap().to_owned();
+    (live, address)
+}
+
+/// The whole answer to a GET.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Scrapes until the answer has `text`.
+#[track_caller]
+fn scrape_until(address: &str, text: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = get(address, "/metrics");
+        if answer.contains(text) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "no {text} in\n{answer}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One request that a gateway got.
+#[derive(Debug)]
+struct Request {
+    line: String,
+    head: String,
+    body: String,
+}
+
+/// A gateway that gives each request the next answer, the last one again and
+/// again.
+fn gateway(answers: &'static [&'static str]) -> (String, Receiver<Request>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        let mut answers = answers.iter().copied();
+        let mut answer = "";
+        for stream in listener.incoming() {
+            answer = answers.next().unwrap_or(answer);
+            let mut stream = stream.unwrap();
+            let request = read_request(&stream);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 5\r\n\r\nwhat?"
+            );
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    (url, requests)
+}
+
+fn read_request(stream: &TcpStream) -> Request {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if line.trim_end().is_empty() {
+            break;
+        }
+        lines.push(line.trim_end().to_lowercase());
+    }
+    let length = lines.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    Request {
+        line: lines.remove(0),
+        head: lines.join("\n"),
+        body: String::from_utf8(body).unwrap(),
+    }
+}
+
+#[test]
+fn metrics_are_scraped_while_the_input_stalls() {
+    let (mut live, address) = listening(&[]);
+    let empty = get(&address, "/metrics");
+    assert!(empty.starts_with("HTTP/1.1 200 OK\r\n"), "{empty}");
+    assert!(empty.contains("\r\ncontent-type: text/plain; version=0.0.4"), "{empty}");
+    live.write(ROW);
+    scrape_until(&address, "\nerror_rate{query=\"error_rate\",service=\"auth\"} 2.5\n");
+    assert!(get(&address, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(get(&address, "/nothing").starts_with("HTTP/1.1 404 "));
+    live.write(ROW.replace("2.5", "3.5"));
+    scrape_until(&address, "service=\"auth\"} 3.5\n");
+    live.close();
+    assert_eq!(live.end(), (End::Code(0), vec![], vec![]));
+    assert!(TcpStream::connect(&address).is_err(), "it ends with its input");
+}
+
+#[test]
+fn input_goes_on_while_scrapers_stall() {
+    let (mut live, address) = listening(&[]);
+    // Ten that ask and never read, ten that never finish asking.
+    let stalled: Vec<TcpStream> = (0..20)
+        .map(|index| {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            let request = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+            let asked = if index % 2 == 0 { request } else { &request[..20] };
+            stream.write_all(asked.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // Far more than the sockets of one scraper hold.
+    for series in 0..9_000 {
+        live.write(ROW.replace("auth", &format!("{series:0250}")));
+    }
+    let mut stalled = stalled;
+    for stream in stalled.iter_mut().step_by(2) {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    live.write(ROW);
+    scrape_until(&address, "service=\"auth\"} 2.5\n");
+    live.close();
+    let (end, _, _) = live.end_within(Duration::from_secs(10));
+    assert_eq!(end, End::Code(0));
+}
+
+#[test]
+fn the_whole_group_is_put_and_deleted_at_the_end() {
+    let (url, requests) = gateway(&["200 OK"]);
+    let args = ["--push", &url, "--job", "spark_streaming", "--grouping", "instance=web 1"];
+    let mut live = start(&[&args[..], &["--every", "100ms", "--delete-on-exit"]].concat());
+    live.write(ROW);
+    let put = requests.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(put.line, "put /metrics/job/spark_streaming/instance/web%201 http/1.1");
+    assert!(put.head.contains("content-type: text/plain; version=0.0.4"), "{put:?}");
+    let sample = "\nerror_rate{query=\"error_rate\",service=\"auth\"} 2.5\n";
+    assert!(put.body.contains(sample), "{put:?}");
+    // The same again, though nothing has changed: a gateway forgets.
+    assert_eq!(requests.recv_timeout(PATIENCE).unwrap().body, put.body);
+    live.close();
+    assert_eq!(live.end(), (End::Code(0), vec![], vec![]));
+    let last = requests.iter().take_while(|request| request.line.starts_with("put ")).count();
+    assert!(last < 100, "a delete should have come");
+}
+
+#[test]
+fn the_last_state_is_pushed_once_more() {
+    let (url, requests) = gateway(&["200 OK"]);
+    let ran = EXPORT.run(&["--push", &url], ROW).success();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let put = requests.recv_timeout(PATIENCE).unwrap();
+    assert!(put.line.starts_with("put /metrics/job/highwater "), "{put:?}");
+    assert!(put.body.contains("\nerror_rate{"), "{put:?}");
+}
+
+#[test]
+fn an_outage_is_told_once_and_mended() {
+    let (url, requests) = gateway(&["503 Busy", "503 Busy", "200 OK"]);
+    let mut live = start(&["--push", &url, "--every", "100ms"]);
+    live.write(ROW);
+    let host = url.strip_prefix("http://").unwrap();
+    let told = live.message();
+    let expected = format!(
+        "export-prom: the Pushgateway at {host} answered 503: what?; trying again every 0.1s"
+    );
+    assert_eq!(told, expected);
+    assert_eq!(live.message(), format!("export-prom: pushing to {host} again"));
+    drop(requests);
+    live.close();
+}
+
+#[test]
+fn what_could_not_be_pushed_at_the_end_fails_the_run() {
+    let (url, _requests) = gateway(&["400 Bad Request"]);
+    let ran = EXPORT.run(&["--push", &url], ROW).exited(1);
+    let host = url.strip_prefix("http://").unwrap();
+    assert_eq!(ran.stderr, format!("export-prom: the Pushgateway at {host} answered 400: what?\n"));
+}
+
+#[test]
+fn input_goes_on_while_the_gateway_stalls() {
+    // It takes connections, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (mut live, address) = listening(&["--push", &url, "--every", "50ms"]);
+    live.write(ROW);
+    scrape_until(&address, "\nerror_rate{");
+    let (_stalled, _) = listener.accept().unwrap();
+    for value in 0..100 {
+        live.write(ROW.replace("2.5", &value.to_string()));
+    }
+    scrape_until(&address, "service=\"auth\"} 99\n");
+}
+
+#[test]
+fn all_sinks_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.prom");
+    let (url, requests) = gateway(&["200 OK"]);
+    let args = ["--push", &url, "--textfile", file.to_str().unwrap(), "--every", "50ms"];
+    let (mut live, address) = listening(&args);
+    live.write(ROW);
+    let scraped = scrape_until(&address, "\nerror_rate{");
+    let pushed = requests.recv_timeout(PATIENCE).unwrap().body;
+    live.close();
+    assert_eq!(live.end().0, End::Code(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), pushed);
+    assert!(scraped.ends_with(&pushed), "{scraped}");
+}
+
+#[test]
+fn a_back_fill_ends_with_its_mark() {
+    let ran = EXPORT.run(&["--format", "openmetrics"], ROW).success();
+    let sample = "error_rate{query=\"error_rate\",service=\"auth\"} 2.5 1757635260\n# EOF\n";
+    assert!(ran.stdout.ends_with(sample), "{ran}");
+    assert_eq!(EXPORT.run(&["--format", "openmetrics"], "").success().stdout, "# EOF\n");
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let ran = EXPORT.run(&["--listen", &taken], "").exited(1);
+    assert_eq!(
+        ran.stderr,
+        format!("export-prom: cannot listen on {taken}: Address already in use\n")
+    );
+    for (args, message) in [
+        (&["--push", "localhost:9091"][..], "the Pushgateway's URL needs http:// and a host"),
+        (&["--push", "http://u:secret@a:x"], "the Pushgateway's port is no number"),
+        (&["--push", "http://a", "--job", ""], "--job must not be empty"),
+        (&["--push", "http://a", "--grouping", "job=x"], "named by --job, not by --grouping"),
+        (&["--push", "http://a", "--grouping", "0=x"], "a label's name is made of letters"),
+        (&["--every", "0s", "--textfile", "a.prom"], "--every 0s: write a length of time"),
+        (&["--format", "openmetrics", "--listen", "a:1"], "cannot be used with"),
+        (&["--delete-on-exit"], "--push <URL>"),
+    ] {
+        let ran = EXPORT.run(args, "").exited(2);
+        assert!(ran.stderr.contains(message), "{ran}");
+        assert!(!ran.stderr.contains("secret"), "{ran}");
+    }
+}
