@@ -60,10 +60,10 @@ struct Args {
     stale_after: Option<TimeDelta>,
 
     /// What is printed, if nothing else is asked for: text, or openmetrics with all windows and
-    /// their times, for Prometheus to be back-filled with
-    #[arg(long, value_name = "FORMAT", default_value = "text",
-        conflicts_with_all = ["textfile", "listen", "push", "stale_after"])]
-    format: Exposition,
+    /// their times, for Prometheus to be back-filled with [default: text]
+    // No default of clap's: those are part of the plan, and checkpoints of before know of none.
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["textfile", "listen", "push", "stale_after"])]
+    format: Option<Exposition>,
 
     /// Keep this file up to date, for node_exporter's textfile collector, in place of stdout;
     /// its name must end in .prom
@@ -119,7 +119,7 @@ impl Args {
             max_series: self.max_series,
             stale_after: self.stale_after,
         };
-        if self.format == Exposition::Openmetrics {
+        if self.format == Some(Exposition::Openmetrics) {
             return Ok(ExportProm::backfill(options, self.queries.clone()));
         }
         let mut export = ExportProm::new(options, self.queries.clone());
