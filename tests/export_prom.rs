@@ -173,8 +173,13 @@ fn the_whole_group_is_put_and_deleted_at_the_end() {
     assert_eq!(requests.recv_timeout(PATIENCE).unwrap().body, put.body);
     live.close();
     assert_eq!(live.end(), (End::Code(0), vec![], vec![]));
-    let last = requests.iter().take_while(|request| request.line.starts_with("put ")).count();
-    assert!(last < 100, "a delete should have come");
+    let last = loop {
+        let request = requests.recv_timeout(PATIENCE).expect("a delete should have come");
+        if request.line != put.line {
+            break request;
+        }
+    };
+    assert_eq!(last.line, "delete /metrics/job/spark_streaming/instance/web%201 http/1.1");
 }
 
 #[test]
@@ -224,6 +229,120 @@ fn input_goes_on_while_the_gateway_stalls() {
         live.write(ROW.replace("2.5", &value.to_string()));
     }
     scrape_until(&address, "service=\"auth\"} 99\n");
+    // What it has not got at the end is tried for once more, and not for ever.
+    live.close();
+    let (end, _, said) = live.end_within(Duration::from_secs(15));
+    assert_eq!(end, End::Code(1));
+    assert!(said.last().unwrap().ends_with(": no answer within 5 s"), "{said:?}");
+}
+
+#[test]
+fn a_redirect_is_no_success() {
+    for answer in ["301 Moved", "302 Found\r\nLocation: http://example.com/login", "307 So"] {
+        let (url, requests) = gateway(Box::leak(Box::new([answer])));
+        let ran = EXPORT.run(&["--push", &url], ROW).exited(1);
+        assert!(ran.stderr.contains(&format!(" answered {}", &answer[..3])), "{ran}");
+        assert_eq!(ran.stderr.contains(": go to http://example.com/login"), &answer[..3] == "302");
+        let requests: Vec<Request> = requests.try_iter().collect();
+        assert!(!requests.is_empty());
+        assert!(requests.iter().all(|request| request.line.starts_with("put ")), "{requests:?}");
+    }
+}
+
+#[test]
+fn a_user_is_named_to_the_gateway() {
+    let (url, requests) = gateway(&["200 OK"]);
+    EXPORT.run(&["--push", &url.replace("://", "://u:p%40s@")], ROW).success();
+    let put = requests.recv_timeout(PATIENCE).unwrap();
+    assert!(put.head.contains("authorization: basic dtpwqhm="), "{put:?}");
+}
+
+#[test]
+fn a_stream_that_goes_on_behind_its_suspension_is_pushed() {
+    let (url, requests) = gateway(&["200 OK"]);
+    let start = "{\"@\":\"start\",\"v\":1}\n";
+    let suspend = "{\"@\":\"suspend\"}\n";
+    let later = ROW.replace("2.5", "9.5");
+    let end = "{\"@\":\"end\"}\n";
+    let stream = [start, ROW, suspend, start, &later, end].concat();
+    EXPORT.run(&["--push", &url, "--every", "1h"], stream).success();
+    let last = requests.try_iter().last().unwrap();
+    assert!(last.body.contains("service=\"auth\"} 9.5\n"), "{last:?}");
+}
+
+#[test]
+fn one_sink_that_fails_starves_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.prom");
+    let (url, requests) = gateway(&["200 OK"]);
+    let args = ["--textfile", file.to_str().unwrap(), "--push", &url, "--every", "100ms"];
+    let (mut live, address) = listening(&args);
+    std::fs::remove_dir(folder.path()).unwrap();
+    live.write(ROW);
+    let told = live.message();
+    assert!(told.contains("cannot write to") && told.ends_with("; trying again"), "{told}");
+    scrape_until(&address, "\nerror_rate{");
+    assert!(requests.recv_timeout(PATIENCE).unwrap().body.contains("\nerror_rate{"));
+    live.write(ROW.replace("2.5", "9.5"));
+    live.close();
+    assert_eq!(live.end().0, End::Code(1), "the file could not be written at the end");
+    let last = requests.try_iter().last().unwrap();
+    assert!(last.body.contains("service=\"auth\"} 9.5\n"), "{last:?}");
+}
+
+#[test]
+fn a_run_that_never_began_leaves_the_last_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.prom");
+    let (url, requests) = gateway(&["200 OK"]);
+    std::fs::write(&file, "old 1\n").unwrap();
+    let state = folder.path().join("state");
+    let args = ["--textfile", file.to_str().unwrap(), "--push", &url, "--delete-on-exit"];
+    // What it reads is no stream of stages.
+    let checkpoint = ["--checkpoint", state.to_str().unwrap()];
+    EXPORT.run(&[&args[..], &checkpoint].concat(), ROW).exited(1);
+    let mut idle = start(&[&args[..], &["--every", "50ms"]].concat());
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "old 1\n");
+    assert!(requests.try_recv().is_err(), "nothing should have been pushed or deleted");
+    idle.close();
+    assert_eq!(idle.end().0, End::Code(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "", "there was nothing to the end");
+}
+
+#[test]
+fn connections_are_accepted_again_after_there_were_too_many() {
+    let mut command = std::process::Command::new("sh");
+    let script = "ulimit -n 20; exec \"$0\" --listen 127.0.0.1:0";
+    command.args(["-c", script, EXPORT.path]);
+    let mut live = Live::spawn(command);
+    let message = live.message();
+    let address = message.strip_prefix("export-prom: listening on http://").unwrap();
+    let address = address.strip_suffix("/metrics").unwrap().to_owned();
+    live.write(ROW);
+    scrape_until(&address, "\nerror_rate{");
+    let crowd: Vec<_> = (0..30).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    thread::sleep(Duration::from_millis(300));
+    drop(crowd);
+    live.write(ROW.replace("2.5", "9.5"));
+    scrape_until(&address, "service=\"auth\"} 9.5\n");
+}
+
+#[test]
+fn labels_of_any_size_take_little_memory() {
+    let long = "q".repeat(1 << 20);
+    let wide: Vec<String> = (0..20_000).map(|index| format!("\"k{index}\":\"v\"")).collect();
+    let window = r#""window":{"start":0,"end":60}"#;
+    let mut input = format!("{{\"query\":\"{long}\",{window},\"n\":1}}\n");
+    input += &format!("{{{window},{},\"n\":2}}\n", wide.join(","));
+    input += &format!("{{{window},\"{long}\":3,\"a\":\"{long}\",\"m\":4}}\n");
+    for args in [&[][..], &["--format", "openmetrics"]] {
+        let (ran, stats) = EXPORT.run_counting(args, &input);
+        let ran = ran.success();
+        assert!(ran.stdout.len() < 2_000, "{ran}");
+        assert!(ran.stdout.contains("\nm 4"), "{ran}");
+        assert_eq!(stats["refused"], 2, "the row with too many labels, and the name too long");
+    }
 }
 
 #[test]
@@ -266,7 +385,11 @@ fn what_cannot_be_is_refused() {
         (&["--push", "http://a", "--grouping", "job=x"], "named by --job, not by --grouping"),
         (&["--push", "http://a", "--grouping", "0=x"], "a label's name is made of letters"),
         (&["--every", "0s", "--textfile", "a.prom"], "--every 0s: write a length of time"),
-        (&["--format", "openmetrics", "--listen", "a:1"], "cannot be used with"),
+        (&["--format", "openmetrics", "--listen", "a:1"], "cannot be used with --listen"),
+        (&["--format", "openmetrics", "--stale-after", "1h"], "with --stale-after: it has all"),
+        (&["--format", "openmetrics", "--checkpoint", "x"], "cannot be used with --checkpoint"),
+        (&["--textfile", "/no such/a.prom"], "there is no folder /no such"),
+        (&["--push", "http://a", "--grouping", "a=1", "--grouping", "a=2"], "a is given twice"),
         (&["--delete-on-exit"], "--push <URL>"),
     ] {
         let ran = EXPORT.run(args, "").exited(2);

@@ -3,8 +3,8 @@
 //!
 //! It runs on a thread of its own, so it answers while the input stalls, and
 //! the stage goes on while a client does. What it costs is bounded: so many
-//! connections at once, each with so long to send a request and to take an
-//! answer.
+//! connections at once, one request each, with so long to send it, and to take
+//! something of the answer.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,11 +24,13 @@ use crate::source::Address;
 
 /// Connections at one time; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of a request, and a connection stay
-/// idle. Longer than most intervals between scrapes.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long a client may leave an answer untaken.
+/// How long a client may take for the head of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of an answer.
+#[cfg(target_os = "linux")]
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait where no connection can be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long answers that have begun may take when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -61,15 +63,12 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (stop, stopped) = oneshot::channel();
-        let serve = move || {
-            runtime.block_on(async {
-                // The runtime that it has to be made in is this one.
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    serve(listener, router, stopped).await;
-                }
-            });
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(failed)?
         };
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || runtime.block_on(serve(listener, router, stopped));
         let thread = thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(failed)?;
         Ok(Self { address: bound, stop: Some(stop), thread: Some(thread) })
     }
@@ -90,6 +89,15 @@ impl Drop for Server {
     }
 }
 
+/// Closes the connection of a client that leaves its answer untaken. A system
+/// that cannot is no reason to refuse it.
+fn limit_answers(stream: &tokio::net::TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, ANSWER_TIMEOUT.as_millis() as u32);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}
+
 async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -100,20 +108,22 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: onesh
             (slot, listener.accept().await)
         };
         let (slot, stream) = tokio::select! {
-            (slot, Ok((stream, _))) = accepted => (slot, stream),
+            accepted = accepted => match accepted {
+                (slot, Ok((stream, _))) => (slot, stream),
+                // Out of file descriptors, most likely: others have to be closed first.
+                (_, Err(_)) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            },
             _ = &mut stopped => break,
-            // Out of file descriptors, most likely: others have to be closed first.
-            else => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
         };
         let _ = stream.set_nodelay(true);
-        // A system that cannot is no reason to refuse the connection.
-        let limit = ANSWER_TIMEOUT.as_millis() as u32;
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, limit);
+        limit_answers(&stream);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // A connection that waits for another request would hold its place.
+            .keep_alive(false)
             .header_read_timeout(REQUEST_TIMEOUT)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);

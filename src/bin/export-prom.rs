@@ -62,7 +62,7 @@ struct Args {
     /// What is printed, if nothing else is asked for: text, or openmetrics with all windows and
     /// their times, for Prometheus to be back-filled with [default: text]
     // No default of clap's: those are part of the plan, and checkpoints of before know of none.
-    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["textfile", "listen", "push", "stale_after"])]
+    #[arg(long, value_name = "FORMAT")]
     format: Option<Exposition>,
 
     /// Keep this file up to date, for node_exporter's textfile collector, in place of stdout;
@@ -74,7 +74,8 @@ struct Args {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<Address>,
 
-    /// Push to the Pushgateway at this URL, which replaces the whole group each time
+    /// Push to the Pushgateway at this URL, which replaces the whole group each time; may hold
+    /// user:password@
     #[arg(long, value_name = "URL", env = "HIGHWATER_PUSH", hide_env_values = true)]
     push: Option<String>,
 
@@ -111,6 +112,27 @@ enum Exposition {
 }
 
 impl Args {
+    /// Refuses what has no place beside a back-fill.
+    fn check_backfill(&self) -> Result<(), UsageError> {
+        for (is_given, flag, why) in [
+            (self.textfile.is_some(), "--textfile", "node_exporter skips a file with times"),
+            (self.listen.is_some(), "--listen", "a scrape takes the newest values"),
+            (self.push.is_some(), "--push (or HIGHWATER_PUSH)", "a gateway takes no times"),
+            (self.stale_after.is_some(), "--stale-after", "it has all windows"),
+            (
+                self.checkpoint.checkpoint.is_some(),
+                "--checkpoint",
+                "it ends once, with its # EOF; make it anew from all the data",
+            ),
+        ] {
+            if is_given {
+                let text = format!("--format openmetrics cannot be used with {flag}: {why}");
+                return Err(UsageError(text));
+            }
+        }
+        Ok(())
+    }
+
     /// The operator, with the sinks that are asked for.
     fn operator(&self) -> anyhow::Result<ExportProm> {
         let options = Options {
@@ -120,6 +142,7 @@ impl Args {
             stale_after: self.stale_after,
         };
         if self.format == Some(Exposition::Openmetrics) {
+            self.check_backfill()?;
             return Ok(ExportProm::backfill(options, self.queries.clone()));
         }
         let mut export = ExportProm::new(options, self.queries.clone());
@@ -155,6 +178,7 @@ fn main() -> ExitCode {
         if args.listen.is_some() || args.push.is_some() {
             run = run.without_stdout();
         }
-        run.drive(&mut export)
+        run.drive(&mut export)?;
+        Ok(export.close()?)
     })
 }

@@ -13,7 +13,8 @@ use super::text;
 use crate::row::Place;
 
 /// Keeps every window of every series, and prints them with their times: the
-/// end of a window is its time.
+/// end of a window is its time, in milliseconds. Of several in one millisecond
+/// the last counts.
 ///
 /// A row of a window that was there before replaces it, a null takes it away.
 /// An alert is counted at the end of its window, whenever it came.
@@ -125,13 +126,13 @@ impl Backfill {
             text::write_open_header(name, b"Alerts of detect since the start.", "unknown", out);
         }
         for (labels, places) in &self.alerts {
-            let mut ends: Vec<_> = places.iter().map(|place| place.end).collect();
+            let mut ends: Vec<i64> = places.iter().map(milliseconds).collect();
             ends.sort_unstable();
             for (index, end) in ends.iter().enumerate() {
                 // Of alerts at one time the last has the count of all.
                 if ends.get(index + 1) != Some(end) {
-                    let at = end.micros as f64 / 1e6;
-                    text::write_sample(name, labels, (index + 1) as f64, Some(at), out);
+                    let at = Some(*end as f64 / 1e3);
+                    text::write_sample(name, labels, (index + 1) as f64, at, out);
                 }
             }
         }
@@ -151,10 +152,10 @@ impl Family {
             samples.sort_by_key(|sample| sample.place);
             let next = samples.iter().skip(1).map(Some).chain(once(None));
             for (Sample { place, value }, next) in samples.iter().zip(next) {
-                let is_last = next.is_none_or(|next| next.place.end != place.end);
+                let at = milliseconds(place);
+                let is_last = next.is_none_or(|next| milliseconds(&next.place) != at);
                 if let (true, Some(value)) = (is_last, value) {
-                    let at = place.end.micros as f64 / 1e6;
-                    text::write_sample(name, labels, *value, Some(at), out);
+                    text::write_sample(name, labels, *value, Some(at as f64 / 1e3), out);
                 }
             }
         }
@@ -162,6 +163,12 @@ impl Family {
             out.truncate(start);
         }
     }
+}
+
+/// The time of what stands there, since 1970, as Prometheus keeps it: it takes
+/// no two samples of a series in one millisecond.
+fn milliseconds(place: &Place) -> i64 {
+    place.end.micros.div_euclid(1_000)
 }
 
 impl BackfillUpdate<'_> {
@@ -248,6 +255,26 @@ mod tests {
             )
         );
         assert_eq!(backfill.refused(), 6, "a name of our own");
+    }
+
+    #[test]
+    fn samples_of_one_millisecond_are_one() {
+        let mut backfill = Backfill::new(Options::default());
+        for micros in [1_000_100, 1_000_900, 1_001_000] {
+            let at = Timestamp::from_micros(micros);
+            let place = Place { end: at, start: at };
+            backfill.row(&mut labels("a"), place).set(b"n", Some(micros as f64));
+            backfill.alert(&mut labels("a"), place);
+        }
+        let text = written(&backfill);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "anomaly_count{service=\"a\"} 2 1",
+            "anomaly_count{service=\"a\"} 3 1.001",
+            "n{service=\"a\"} 1000900 1",
+            "n{service=\"a\"} 1001000 1.001",
+        ];
+        assert_eq!(samples, expected);
     }
 
     #[test]

@@ -7,6 +7,10 @@ use super::text;
 /// A string longer than this many bytes is free text, and no label.
 pub const MAX_LABEL: usize = 256;
 
+/// A row with labels of more bytes than this is of no series: they take memory
+/// for as long as it is kept.
+const MAX_LABELS: usize = 16 * 1024;
+
 /// The labels of a series, in the making. One is used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct LabelSet {
@@ -37,6 +41,11 @@ impl LabelSet {
         let middle = self.text.len();
         text::write_label_value(value, &mut self.text);
         self.labels.push(Label { name: start..middle, value: middle..self.text.len() });
+    }
+
+    /// Whether these are more labels than a series may have.
+    pub fn is_too_large(&self) -> bool {
+        self.text.len() > MAX_LABELS
     }
 
     /// Adds several, in place of those of the same names.

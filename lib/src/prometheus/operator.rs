@@ -33,6 +33,7 @@ pub trait Sink: fmt::Debug {
     }
 
     /// The run has ended, and the text published last holds from here on.
+    /// Nothing else follows.
     ///
     /// # Errors
     ///
@@ -61,6 +62,8 @@ pub struct ExportProm {
     unasked: u32,
     /// Rows that were not asked for.
     filtered: u64,
+    /// Rows and alerts with more labels than there is room for.
+    too_large: u64,
     labels: LabelSet,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -73,7 +76,7 @@ enum Metrics {
     /// The newest window of every series.
     Newest(Box<Registry>),
     /// All windows.
-    All(Backfill),
+    All(Box<Backfill>),
 }
 
 /// A sink, and what it has.
@@ -82,6 +85,8 @@ struct Outlet {
     sink: Box<dyn Sink>,
     /// The registry's revision.
     published: Option<u64>,
+    /// Whether it has failed, and people have heard so.
+    is_failing: bool,
 }
 
 /// The clock is read once in so many lines: reading it takes as long as half a
@@ -105,7 +110,7 @@ impl ExportProm {
     /// Exports all windows of all series with their times, at the end of the
     /// data and in the OpenMetrics format.
     pub fn backfill(options: Options, queries: Vec<String>) -> Self {
-        Self::of(Metrics::All(Backfill::new(options)), queries)
+        Self::of(Metrics::All(Box::new(Backfill::new(options))), queries)
     }
 
     fn of(metrics: Metrics, queries: Vec<String>) -> Self {
@@ -120,6 +125,7 @@ impl ExportProm {
             outlets: Vec::new(),
             unasked: 0,
             filtered: 0,
+            too_large: 0,
             labels: LabelSet::default(),
             key: Vec::new(),
             value: Vec::new(),
@@ -130,7 +136,7 @@ impl ExportProm {
     /// Publishes to `sink` too, and prints nothing.
     #[must_use]
     pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
-        self.outlets.push(Outlet { sink, published: None });
+        self.outlets.push(Outlet { sink, published: None, is_failing: false });
         self
     }
 
@@ -174,6 +180,10 @@ impl ExportProm {
 
     fn take_alert(&mut self, line: &[u8]) -> Result<(), RowError> {
         self.collect_labels(line, true);
+        if self.labels.is_too_large() {
+            self.too_large += 1;
+            return Ok(());
+        }
         match &mut self.metrics {
             Metrics::Newest(registry) => registry.alert(&mut self.labels),
             Metrics::All(backfill) => backfill.alert(&mut self.labels, self.rows.place(line)?),
@@ -183,13 +193,17 @@ impl ExportProm {
 
     fn take_row(&mut self, line: &[u8]) -> Result<(), RowError> {
         self.collect_labels(line, false);
+        if self.labels.is_too_large() {
+            self.too_large += 1;
+            return Ok(());
+        }
         let Self { rows, metrics, labels, key, value, .. } = self;
         match metrics {
             Metrics::Newest(registry) => {
                 // Rows without a window go by arrival.
                 let place = rows.window().map(|_| rows.place(line)).transpose()?;
                 let query = match Value::read(rows.query(), line, value) {
-                    Value::Str(query) => Some(query),
+                    Value::Str(query) if is_label(query) => Some(query),
                     _ => None,
                 };
                 let mut series = registry.row(labels, query, place);
@@ -205,32 +219,74 @@ impl ExportProm {
         Ok(())
     }
 
-    /// Publishes to all sinks that want it; `at_end` to all that have not got
-    /// what holds now.
-    fn publish(&mut self, at_end: bool) -> Result<(), StageError> {
+    /// Publishes to the sinks that are due and have not got what holds now.
+    /// One that fails is tried again when it is due once more.
+    fn publish(&mut self, out: &mut Output) {
+        let Self { metrics: Metrics::Newest(registry), outlets, text, .. } = self else { return };
+        // Before the first row the last run's values, which may be about to be taken up again, are
+        // better than none.
+        let (revision, mut is_written) = (registry.revision(), false);
+        for outlet in outlets.iter_mut().filter(|_| revision > 0) {
+            if outlet.published != Some(revision) && outlet.sink.due_in().is_zero() {
+                write_once(registry, text, &mut is_written);
+                if let Err(error) = outlet.publish(text, revision)
+                    && !std::mem::replace(&mut outlet.is_failing, true)
+                {
+                    out.message(&format!("{}; trying again", said(&error)));
+                }
+            }
+        }
+    }
+
+    /// Publishes to all sinks what holds at the end, be it nothing.
+    fn publish_last(&mut self) -> Result<(), StageError> {
         let Self { metrics: Metrics::Newest(registry), outlets, text, .. } = self else {
             return Ok(());
         };
-        let revision = Some(registry.revision());
-        let mut is_written = false;
-        for Outlet { sink, published } in outlets {
-            if *published == revision || !at_end && !sink.due_in().is_zero() {
-                continue;
+        let (revision, mut is_written) = (registry.revision(), false);
+        let results = outlets.iter_mut().map(|outlet| {
+            if outlet.published == Some(revision) {
+                return Ok(());
             }
-            if !std::mem::replace(&mut is_written, true) {
-                text.clear();
-                registry.write(text);
-            }
-            sink.publish(text)?;
-            *published = revision;
-        }
-        Ok(())
+            write_once(registry, text, &mut is_written);
+            outlet.publish(text, revision)
+        });
+        // None is left out because another fails.
+        results.fold(Ok(()), Result::and)
     }
 
-    /// Publishes what the run leaves behind.
-    fn close(&mut self) -> Result<(), StageError> {
-        self.publish(true)?;
-        self.outlets.iter_mut().try_for_each(|outlet| outlet.sink.close())
+    /// The run has ended well: sees to it that all sinks have what holds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them could not be given it.
+    pub fn close(&mut self) -> Result<(), StageError> {
+        self.outlets.iter_mut().map(|outlet| outlet.sink.close()).fold(Ok(()), Result::and)
+    }
+}
+
+impl Outlet {
+    fn publish(&mut self, text: &[u8], revision: u64) -> Result<(), StageError> {
+        self.sink.publish(text)?;
+        self.published = Some(revision);
+        self.is_failing = false;
+        Ok(())
+    }
+}
+
+/// Writes the exposition, unless that has been done.
+fn write_once(registry: &Registry, text: &mut Vec<u8>, is_written: &mut bool) {
+    if !std::mem::replace(is_written, true) {
+        text.clear();
+        registry.write(text);
+    }
+}
+
+/// An error with its cause, in one line.
+fn said(error: &StageError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 
@@ -283,25 +339,31 @@ impl Operator for ExportProm {
             self.filtered += 1;
             Ok(())
         };
-        if let Err(error) = taken {
-            return out.reject(error.reason(), error, line);
+        match taken {
+            // Only a back-fill wants a time, and there is no flag that names it.
+            Err(error @ RowError::NoTime) => {
+                let text = format_args!("neither a window nor a {TIME} to be exported at");
+                return out.reject(error.reason(), text, line);
+            }
+            Err(error) => return out.reject(error.reason(), error, line),
+            Ok(()) => {}
         }
         self.unasked += 1;
         if self.unasked >= LINES_PER_LOOK {
             self.unasked = 0;
-            return self.publish(false);
+            self.attend(out)?;
         }
         Ok(())
     }
 
     fn on_control(&mut self, control: &Control, _out: &mut Output) -> Result<(), StageError> {
         // The series stand as they are, whether or not the data have ended.
-        if *control == Control::Suspend { self.close() } else { Ok(()) }
+        if *control == Control::Suspend { self.publish_last() } else { Ok(()) }
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
         if !self.outlets.is_empty() {
-            return self.close();
+            return self.publish_last();
         }
         let mut text = std::mem::take(&mut self.text);
         text.clear();
@@ -311,20 +373,25 @@ impl Operator for ExportProm {
     }
 
     fn attend(&mut self, out: &mut Output) -> Result<Option<Duration>, StageError> {
-        self.publish(false)?;
+        self.publish(out);
         let Metrics::Newest(registry) = &self.metrics else { return Ok(None) };
         let revision = Some(registry.revision());
         let mut say = |message: &str| out.message(message);
-        let waits = self.outlets.iter_mut().flat_map(|Outlet { sink, published }| {
-            let due = (*published != revision).then(|| sink.due_in());
+        let waits = self.outlets.iter_mut().flat_map(|Outlet { sink, published, .. }| {
+            let has_news = *published != revision && revision > Some(0);
+            let due = has_news.then(|| sink.due_in());
             [due, sink.attend(&mut say)]
         });
         Ok(waits.flatten().min())
     }
 
     fn on_failure(&mut self, _out: &mut Output) {
-        // Why the run failed is what is told.
-        let _ = self.close();
+        // A run that had nothing to say has not taken anything over either. Why it failed is what
+        // is told.
+        if matches!(&self.metrics, Metrics::Newest(registry) if registry.revision() > 0) {
+            let _ = self.publish_last();
+            let _ = self.close();
+        }
     }
 
     fn is_stateful(&self) -> bool {
@@ -353,7 +420,7 @@ impl Operator for ExportProm {
         stats.own.extend([
             Figure::new("filtered", self.filtered),
             Figure::loss("passed_over", passed_over),
-            Figure::loss("refused", refused),
+            Figure::loss("refused", refused + self.too_large),
         ]);
     }
 }

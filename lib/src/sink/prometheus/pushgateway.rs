@@ -7,17 +7,21 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ureq::Agent;
-use ureq::http::Uri;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use ureq::http::header::{AUTHORIZATION, LOCATION};
+use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::prometheus::Sink;
 use crate::stream::StageError;
 
-/// How long a request may take, from its connection to its answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take, from its connection to its answer. At its end a
+/// run may wait for two.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often to look for what the thread has to say.
+const ATTENTION: Duration = Duration::from_secs(1);
 /// As much of an answer as a person would read.
 const MAX_ANSWER: u64 = 1_024;
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -53,13 +57,13 @@ pub enum PushgatewayError {
         reason: String,
     },
     /// The answer was no.
-    #[error("the Pushgateway at {at} answered {status}: {answer}")]
+    #[error("the Pushgateway at {at} answered {status}{answer}")]
     Refused {
         /// Host and port.
         at: String,
         /// The status of HTTP.
         status: u16,
-        /// What it said, in one line.
+        /// What it said, in one line behind a colon.
         answer: String,
     },
 }
@@ -99,10 +103,11 @@ impl Mailbox {
 }
 
 /// A group in a gateway.
-#[derive(Debug)]
 struct Target {
     agent: Agent,
     url: String,
+    /// The header that says who asks.
+    authorization: Option<String>,
     /// Host and port.
     at: String,
 }
@@ -149,7 +154,7 @@ impl Sink for Pushgateway {
         for message in messages {
             say(&message);
         }
-        Some(self.every)
+        Some(ATTENTION)
     }
 
     fn close(&mut self) -> Result<(), StageError> {
@@ -167,28 +172,30 @@ impl Target {
     fn new(url: &str, grouping: &Grouping) -> Result<Self, TargetError> {
         let wrong =
             |what: &str| TargetError(format!("{what}; write it like http://localhost:9091"));
-        let uri = Uri::from_str(url).map_err(|_| wrong("the Pushgateway's URL cannot be read"))?;
+        let (user, plain) = split_user(url);
+        let uri =
+            Uri::from_str(&plain).map_err(|_| wrong("the Pushgateway's URL cannot be read"))?;
         let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-        let host = uri.host().filter(|host| !host.is_empty() && has_scheme);
-        let host = host.ok_or_else(|| wrong("the Pushgateway's URL needs http:// and a host"))?;
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let behind_user = authority.rsplit('@').next().unwrap_or(authority);
-        if behind_user != host && uri.port().is_none() {
+        let authority = uri.authority().filter(|at| has_scheme && !at.host().is_empty());
+        let authority =
+            authority.ok_or_else(|| wrong("the Pushgateway's URL needs http:// and a host"))?;
+        if authority.as_str() != authority.host() && authority.port().is_none() {
             return Err(wrong("the Pushgateway's port is no number"));
         }
-        if uri.query().is_some() || url.contains('#') {
+        if uri.query().is_some() || plain.contains('#') {
             return Err(wrong("the Pushgateway's URL ends with its path"));
         }
         if grouping.job.is_empty() {
             return Err(TargetError("--job must not be empty".to_owned()));
         }
-        let at = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let mut url = format!("{}/metrics", url.trim_end_matches('/'));
+        let mut url = format!("{}/metrics", plain.trim_end_matches('/'));
         push_segments("job", &grouping.job, &mut url);
-        for (name, value) in &grouping.labels {
+        for (index, (name, value)) in grouping.labels.iter().enumerate() {
             if name == "job" {
-                let text = "the job is named by --job, not by --grouping".to_owned();
-                return Err(TargetError(text));
+                return Err(TargetError("the job is named by --job, not by --grouping".to_owned()));
+            }
+            if grouping.labels[..index].iter().any(|(before, _)| before == name) {
+                return Err(TargetError(format!("--grouping {name} is given twice")));
             }
             push_segments(name, value, &mut url);
         }
@@ -196,11 +203,16 @@ impl Target {
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
+            // One that is followed makes a GET of what is to be put, and a success of its answer.
+            .max_redirects(0)
+            // A gateway is near; what the environment names leads out.
+            .proxy(None)
             .user_agent(concat!("highwater/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build()
             .new_agent();
-        Ok(Self { agent, url, at })
+        let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(user)));
+        Ok(Self { agent, url, authorization, at: authority.to_string() })
     }
 
     /// Pushes what comes, and the same again if nothing has come for so long:
@@ -212,6 +224,8 @@ impl Target {
         delete_on_exit: bool,
     ) -> Result<(), PushgatewayError> {
         let mut text = None;
+        // Whether the gateway has not got it.
+        let mut is_owed = false;
         let mut is_away = false;
         loop {
             let (fresh, is_over) = {
@@ -221,16 +235,19 @@ impl Target {
                 let mut content = waited.unwrap_or_else(PoisonError::into_inner).0;
                 (content.text.take(), content.is_over)
             };
+            is_owed |= fresh.is_some();
             text = fresh.or(text);
             if is_over {
                 return match &text {
                     _ if delete_on_exit => self.delete(),
-                    Some(text) => self.put(text),
-                    None => Ok(()),
+                    Some(text) if is_owed => self.put(text),
+                    _ => Ok(()),
                 };
             }
             let Some(text) = &text else { continue };
-            let message = match self.put(text) {
+            let result = self.put(text);
+            is_owed = result.is_err();
+            let message = match result {
                 Err(error) if !is_away => {
                     is_away = true;
                     Some(format!("{error}; trying again every {}s", every.as_secs_f64()))
@@ -245,44 +262,73 @@ impl Target {
     }
 
     fn put(&self, text: &[u8]) -> Result<(), PushgatewayError> {
-        self.finish(self.agent.put(&self.url).content_type(TEXT_FORMAT).send(text))
+        let request = self.agent.put(&self.url).content_type(TEXT_FORMAT);
+        self.finish(self.authorized(request).send(text))
     }
 
     fn delete(&self) -> Result<(), PushgatewayError> {
-        self.finish(self.agent.delete(&self.url).call())
+        self.finish(self.authorized(self.agent.delete(&self.url)).call())
     }
 
-    fn finish(
-        &self,
-        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<(), PushgatewayError> {
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        }
+    }
+
+    fn finish(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<(), PushgatewayError> {
         let at = self.at.clone();
         let answer = answer.map_err(|error| PushgatewayError::Unreachable {
             at: at.clone(),
             reason: reason(&error),
         })?;
-        if answer.status().is_success() {
+        let status = answer.status();
+        if status.is_success() {
             return Ok(());
         }
-        let status = answer.status().as_u16();
-        let mut text = Vec::new();
-        // What can be read of it is enough.
-        let _ = answer.into_body().into_reader().take(MAX_ANSWER).read_to_end(&mut text);
-        let answer =
-            String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ");
-        Err(PushgatewayError::Refused { at, status, answer })
+        let answer = said(answer).map(|text| format!(": {text}")).unwrap_or_default();
+        Err(PushgatewayError::Refused { at, status: status.as_u16(), answer })
+    }
+}
+
+/// What an answer that is no success says, in one line.
+fn said(answer: Response<Body>) -> Option<String> {
+    let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    if let Some(place) = place.filter(|_| answer.status().is_redirection()) {
+        return Some(format!("go to {place}"));
+    }
+    let mut text = Vec::new();
+    // What can be read of it is enough.
+    let _ = answer.into_body().into_reader().take(MAX_ANSWER).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).replace(char::is_control, " ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Takes `user:password@`, decoded, out of a URL.
+fn split_user(url: &str) -> (Option<Vec<u8>>, String) {
+    let Some((scheme, rest)) = url.split_once("://") else { return (None, url.to_owned()) };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    match authority.rfind('@') {
+        Some(at) => {
+            let user = percent_decode_str(&authority[..at]).collect();
+            (Some(user), format!("{scheme}://{}", &rest[at + 1..]))
+        }
+        None => (None, url.to_owned()),
     }
 }
 
 /// What went wrong, in the words of the system where it has any.
 fn reason(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => match error.to_string().split_once(" (os error") {
-            Some((text, _)) => text.to_lowercase(),
-            None => error.to_string(),
-        },
+    let text = match error {
+        ureq::Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
+        ureq::Error::Io(error) => error.to_string(),
         error => error.to_string(),
-    }
+    };
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Appends a label as two segments of a path. A value that is empty, or has a
@@ -329,6 +375,22 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_decoded_and_taken_out() {
+        for (url, user, rest) in [
+            ("http://a/b@c", None, "http://a/b@c"),
+            ("http://u:p%40s:x@a:1/b", Some("u:p@s:x"), "http://a:1/b"),
+            ("http://u@a", Some("u"), "http://a"),
+            ("u@a", None, "u@a"),
+        ] {
+            let user = user.map(|user: &str| user.as_bytes().to_vec());
+            assert_eq!(split_user(url), (user, rest.to_owned()), "{url}");
+        }
+        let target = target("http://u:p%40s@a:1", "j", &[]).unwrap();
+        assert_eq!(target.authorization.as_deref(), Some("Basic dTpwQHM="));
+        assert_eq!((target.at.as_str(), target.url.as_str()), ("a:1", "http://a:1/metrics/job/j"));
+    }
+
+    #[test]
     fn what_cannot_be_is_said_without_a_password() {
         for (url, job, labels) in [
             ("", "j", &[][..]),
@@ -338,8 +400,9 @@ mod tests {
             ("http://a/?x=secret", "j", &[]),
             ("http://a", "", &[]),
             ("http://a", "j", &[("job", "k")]),
+            ("http://a", "j", &[("k", "1"), ("k", "2")]),
         ] {
-            let error = target(url, job, labels).unwrap_err().to_string();
+            let error = target(url, job, labels).err().unwrap().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
         let target = target("http://user:secret@127.0.0.1:1", "j", &[]).unwrap();
