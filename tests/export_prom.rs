@@ -2,6 +2,8 @@
 //! Here the gateway is a few lines of the test's own, so that it can be slow,
 //! rude or away; the real one is in `prometheus.rs`.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
