@@ -335,9 +335,12 @@ fn labels_of_any_size_take_little_memory() {
     let long = "q".repeat(1 << 20);
     let wide: Vec<String> = (0..20_000).map(|index| format!("\"k{index}\":\"v\"")).collect();
     let window = r#""window":{"start":0,"end":60}"#;
-    let mut input = format!("{{\"query\":\"{long}\",{window},\"n\":1}}\n");
-    input += &format!("{{{window},{},\"n\":2}}\n", wide.join(","));
-    input += &format!("{{{window},\"{long}\":3,\"a\":\"{long}\",\"m\":4}}\n");
+    let input = [
+        format!("{{\"query\":\"{long}\",{window},\"n\":1}}\n"),
+        format!("{{{window},{},\"n\":2}}\n", wide.join(",")),
+        format!("{{{window},\"{long}\":3,\"a\":\"{long}\",\"m\":4}}\n"),
+    ]
+    .concat();
     for args in [&[][..], &["--format", "openmetrics"]] {
         let (ran, stats) = EXPORT.run_counting(args, &input);
         let ran = ran.success();
