@@ -206,7 +206,7 @@ fn an_endless_line_is_rejected_and_not_kept() {
     assert_eq!(live.line(), "{\"@raw\":\"\x7f{\"}");
     let (rows, messages) = stop(live);
     assert!(rows.is_empty(), "{rows:?}");
-    assert!(messages[0].contains("3 records in, 2 out, 1 rejected (too_long 1)"), "{messages:?}");
+    assert!(messages[0].contains("3 records in: 2 out, 1 rejected (too_long 1; "), "{messages:?}");
 }
 
 /// The most memory that the program has had, in bytes.

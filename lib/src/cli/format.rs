@@ -1,6 +1,5 @@
 //! The shapes that rows can be printed in.
 
-use std::fs::File;
 use std::io::Write;
 
 use clap::ValueEnum;
@@ -38,7 +37,7 @@ pub enum RowFormat {
 
 impl RowFormat {
     /// The sink that writes rows in this shape to stdout.
-    pub(super) fn sink(self, stdout: File) -> Box<dyn Write> {
+    pub(super) fn sink<W: Write + 'static>(self, stdout: W) -> Box<dyn Write> {
         match self {
             Self::Ndjson => Box::new(stdout),
             Self::Table { named, redraws } => {

@@ -187,8 +187,12 @@ impl Input for Attended {
                 // Input that has come meanwhile goes first.
                 return Ok(self.poll_descriptors(Some(Duration::ZERO))?.unwrap_or(Event::TimedOut));
             }
-            let times = [wake, self.deadline, self.report.due(), self.source.looks_at()];
-            let next = times.into_iter().flatten().min();
+            if self.progress.is_due() {
+                return Ok(Event::ShowProgress);
+            }
+            let due = [self.report.due(), self.progress.due()];
+            let times = [wake, self.deadline, self.source.looks_at()].into_iter().chain(due);
+            let next = times.flatten().min();
             let timeout = next.map(|next| next.saturating_duration_since(now));
             if let Some(event) = self.poll_descriptors(timeout)? {
                 return Ok(event);
@@ -200,10 +204,7 @@ impl Input for Attended {
         loop {
             match self.source.read(space) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    self.progress.reach(self.source.taken());
-                    return result;
-                }
+                result => return result,
             }
         }
     }
@@ -233,6 +234,12 @@ impl Input for Attended {
 
     fn show_stats(&mut self, operator: &dyn Operator, out: &Output) -> Result<(), StageError> {
         self.report.show(operator, out)
+    }
+
+    fn show_progress(&mut self, operator: &dyn Operator, out: &Output) {
+        if self.progress.is_due() {
+            self.progress.draw(self.source.taken(), &out.stats, operator, source::now());
+        }
     }
 
     fn is_due(&self) -> bool {

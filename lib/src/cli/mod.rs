@@ -12,10 +12,14 @@ mod kafka_source;
 mod line_format;
 mod pace;
 mod progress;
+mod progress_line;
+mod quantity;
 mod report;
 mod reshape;
 mod run;
 mod signals;
+mod summary;
+mod terminal;
 mod textfile;
 mod times;
 
@@ -90,8 +94,9 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes a message for people to stderr, behind the program's name.
 pub fn say(name: &str, text: &str) {
+    let before = terminal::before_message();
     // There is nobody to tell that stderr is closed.
-    let _ = io::stderr().write_all(format!("{name}: {text}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{before}{name}: {text}\n").as_bytes());
 }
 
 /// An error with its causes: `cannot open x: no such file`.

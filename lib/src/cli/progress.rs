@@ -1,118 +1,187 @@
 //! A line on stderr that shows how far reading has come.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-
-use super::ProgressWhen;
+use super::progress_line::View;
+use super::{ProgressWhen, terminal};
+use crate::stream::{Operator, Stats};
+use crate::time::Timestamp;
 
 /// Nothing is drawn for runs shorter than this.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Progress through inputs of known or unknown size.
+/// From one drawing to the next.
+const FRAME: Duration = Duration::from_millis(200);
+
+/// Rates are those of so many frames: they follow what happens and do not
+/// flicker.
+const FRAMES: usize = 15;
+
+/// A source that has been silent for so long is said to be.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// An operator whose figures take long to collect is asked so much more seldom.
+const SHARE_OF_TIME: u32 = 50;
+
+/// Progress through inputs of known or unknown size; nothing where nobody
+/// looks.
 #[derive(Debug)]
-pub(super) struct Progress {
-    begun: Instant,
-    bar: Option<Bar>,
-}
+pub(super) struct Progress(Option<Drawing>);
 
 #[derive(Debug)]
-struct Bar {
-    /// Hidden at first, so that its rate is right when it is shown.
-    bar: ProgressBar,
-    is_shown: bool,
+struct Drawing {
+    name: String,
+    /// The size of all inputs, if known.
+    total: Option<u64>,
+    is_utf8: bool,
+    due: Instant,
+    /// The last frames, oldest first; never empty.
+    frames: VecDeque<Frame>,
+    /// When something last came.
+    heard: Instant,
+}
+
+/// How far reading had come.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    at: Instant,
+    taken: u64,
+    records: u64,
 }
 
 impl Progress {
     /// `total` is the size of all inputs, if known.
     pub(super) fn new(name: &str, when: ProgressWhen, is_source: bool, total: Option<u64>) -> Self {
         let is_wanted = match when {
-            ProgressWhen::Auto => is_source && io::stderr().is_terminal(),
+            ProgressWhen::Auto => is_source && terminal::is_drawable(),
             ProgressWhen::Always => is_source,
             ProgressWhen::Never => false,
         };
-        let bar = is_wanted.then(|| Bar { bar: hidden(name, total), is_shown: false });
-        Self { begun: Instant::now(), bar }
+        let begun = Instant::now();
+        Self(is_wanted.then(|| Drawing {
+            name: name.to_owned(),
+            total,
+            is_utf8: terminal::is_utf8(),
+            due: begun + QUIET,
+            frames: VecDeque::from([Frame { at: begun, taken: 0, records: 0 }]),
+            heard: begun,
+        }))
     }
 
-    /// Notes that so many bytes have been read from disk in all.
-    pub(super) fn reach(&mut self, bytes: u64) {
-        if let Some(Bar { bar, is_shown }) = &mut self.bar {
-            bar.set_position(bytes);
-            if !*is_shown && self.begun.elapsed() >= QUIET {
-                bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Stderr), 5));
-                *is_shown = true;
-            }
-        }
+    /// When the line is to be drawn next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.as_ref().map(|drawing| drawing.due)
     }
 
-    /// Takes the line away.
+    pub(super) fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| Instant::now() >= due)
+    }
+
+    /// Draws the line. `taken` bytes have been read in all, packed as they are
+    /// on disk; `now` is what the wall clock shows.
+    pub(super) fn draw(
+        &mut self,
+        taken: u64,
+        stats: &Stats,
+        operator: &dyn Operator,
+        now: Timestamp,
+    ) {
+        let Some(drawing) = &mut self.0 else { return };
+        let at = Instant::now();
+        let mut stats = stats.clone();
+        operator.stats(&mut stats);
+        let took = at.elapsed();
+        drawing.add(Frame { at, taken, records: stats.records_in });
+        let line = drawing.view(&stats, now).line(terminal::columns(), drawing.is_utf8);
+        terminal::draw(&line);
+        drawing.due = at + FRAME.max(took * SHARE_OF_TIME);
+    }
+
+    /// Takes the line away, for good.
     pub(super) fn clear(&mut self) {
-        if let Some(Bar { bar, .. }) = self.bar.take() {
-            bar.finish_and_clear();
+        self.0 = None;
+        terminal::erase();
+    }
+}
+
+impl Drawing {
+    fn add(&mut self, frame: Frame) {
+        if self
+            .frames
+            .back()
+            .is_some_and(|last| (last.taken, last.records) != (frame.taken, frame.records))
+        {
+            self.heard = frame.at;
+        }
+        self.frames.push_back(frame);
+        if self.frames.len() > FRAMES {
+            self.frames.pop_front();
         }
     }
+
+    fn view(&self, stats: &Stats, now: Timestamp) -> View<'_> {
+        let mut view = View {
+            name: &self.name,
+            total: self.total,
+            rejected: stats.rejected(),
+            ..View::default()
+        };
+        if let (Some(first), Some(last)) = (self.frames.front(), self.frames.back()) {
+            let seconds = last.at.duration_since(first.at).as_secs_f64().max(1e-3);
+            view.taken = last.taken;
+            view.records = last.records;
+            view.bytes_per_second = last.taken.saturating_sub(first.taken) as f64 / seconds;
+            view.records_per_second = last.records.saturating_sub(first.records) as f64 / seconds;
+            let silence = last.at.duration_since(self.heard);
+            view.silent_for = (silence >= SILENCE).then(|| silence.as_secs_f64());
+        }
+        if let Some(window) = &stats.window {
+            view.late = window.queries.iter().map(|query| query.late).max().unwrap_or(0);
+            let watermark = window.watermark();
+            view.watermark = watermark.map(|watermark| (watermark, watermark.seconds_until(now)));
+        }
+        view
+    }
 }
 
-fn hidden(name: &str, total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
-    let template = match total {
-        Some(_) => "{prefix}: {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left",
-        None => "{prefix}: {bytes} read, {bytes_per_sec}",
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.with_prefix(name.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Stderr, drawn to whether or not it is a terminal, since
-/// [`ProgressWhen::Always`] says so.
-#[derive(Debug)]
-struct Stderr;
-
-impl Stderr {
-    fn put(text: &str) -> io::Result<()> {
-        io::stderr().write_all(text.as_bytes())
-    }
-}
-
-impl TermLike for Stderr {
-    fn width(&self) -> u16 {
-        100
+    fn drawing(begun: Instant) -> Drawing {
+        Drawing {
+            name: "ingest".to_owned(),
+            total: None,
+            is_utf8: true,
+            due: begun,
+            frames: VecDeque::from([Frame { at: begun, taken: 0, records: 0 }]),
+            heard: begun,
+        }
     }
 
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        if n > 0 { Self::put(&format!("\x1b[{n}A")) } else { Ok(()) }
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        if n > 0 { Self::put(&format!("\x1b[{n}B")) } else { Ok(()) }
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        if n > 0 { Self::put(&format!("\x1b[{n}C")) } else { Ok(()) }
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        if n > 0 { Self::put(&format!("\x1b[{n}D")) } else { Ok(()) }
-    }
-
-    fn write_line(&self, line: &str) -> io::Result<()> {
-        Self::put(line)?;
-        Self::put("\n")
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        Self::put(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        Self::put("\r\x1b[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        io::stderr().flush()
+    #[test]
+    fn rates_are_those_of_the_last_frames() {
+        let begun = Instant::now();
+        let mut drawing = drawing(begun);
+        let view = |drawing: &Drawing| {
+            let view = drawing.view(&Stats::default(), Timestamp::EPOCH);
+            (
+                view.bytes_per_second.round() as u64,
+                view.records_per_second.round() as u64,
+                view.silent_for,
+            )
+        };
+        for second in 1..=5_u32 {
+            let (taken, records) = (u64::from(second) * 1_000, u64::from(second) * 10);
+            drawing.add(Frame { at: begun + Duration::from_secs(1) * second, taken, records });
+        }
+        assert_eq!(view(&drawing), (1_000, 10, None));
+        for second in 6..=20_u32 {
+            let at = begun + Duration::from_secs(1) * second;
+            drawing.add(Frame { at, taken: 5_000, records: 50 });
+        }
+        assert_eq!(view(&drawing), (0, 0, Some(15.0)));
+        assert_eq!(drawing.frames.len(), FRAMES);
     }
 }

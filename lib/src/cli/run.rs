@@ -1,6 +1,7 @@
 //! Runs an operator between the files, pipes and signals of a command line.
 
 use std::fs::{self, File};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,13 @@ use super::format::RowFormat;
 use super::input::Attended;
 use super::report::Report;
 use super::signals::Signals;
-use super::{CheckpointArgs, IoArgs, UsageError, checkpoint, say};
+use super::summary::Hints;
+use super::{CheckpointArgs, IoArgs, UsageError, checkpoint, say, terminal};
 use crate::checkpoint::{Plan, Role, StageCheckpoint};
 use crate::checksum::fnv1a;
 use crate::line::Framing;
 use crate::source::{Files, Source, expand_paths, is_pipe, present_paths};
-use crate::stream::{Checkpoint, Operator, Options, Origin, Output, SideFile, drive};
+use crate::stream::{Checkpoint, Operator, Options, Origin, Output, SideFile, Stats, drive};
 use crate::time::TimeDelta;
 
 /// One run of a stage, as the command line describes it.
@@ -222,7 +224,13 @@ impl<'a> Run<'a> {
         for output in side_files.into_iter().chain([self.late, self.sink]).flatten() {
             refuse_input(output, paths.iter().chain(&self.asides))?;
         }
-        let mut out = Output::new(self.format.sink(stdout), Box::new(move |text| say(stage, text)));
+        let is_shared = stdout.is_terminal() && terminal::is_drawable();
+        let sink = if is_shared {
+            self.format.sink(terminal::Shared::new(stdout))
+        } else {
+            self.format.sink(stdout)
+        };
+        let mut out = Output::new(sink, Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
         out.max_rejects = self.io.max_rejects;
         let is_kept = checkpoint.is_some();
@@ -230,7 +238,8 @@ impl<'a> Run<'a> {
         out.rejects = self.io.rejects.as_deref().map(side_file).transpose()?;
         out.late = self.late.map(side_file).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
-        let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every);
+        let hints = Hints { rejects: self.io.rejects.is_none(), late: self.late.is_none() };
+        let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every, hints);
         // What reads a pipe has another stage in front of it.
         let is_first = self.source.is_some() || paths != stdin || !is_pipe(rustix::stdio::stdin());
         let source = self.source.unwrap_or_else(|| Box::new(Files::new(paths)));
@@ -248,19 +257,25 @@ impl<'a> Run<'a> {
             if checkpoint.is_none() {
                 let _ = out.flush();
             }
-            let _ = report.write_file(&stats);
+            let _ = report.write_failed(&stats);
             return Err(error.into());
         }
-        report.close(&stats)?;
-        if let Some(most) = self.io.max_rejects {
-            most.check_end(&stats)?;
-        }
-        anyhow::ensure!(
-            stats.records_in == 0 || stats.rejected() < stats.records_in,
-            "every line was rejected"
-        );
-        Ok(())
+        let verdict = judge(self.io, &stats);
+        report.close(&stats, verdict.is_ok())?;
+        verdict
     }
+}
+
+/// Whether so many rejects are a failure.
+fn judge(io: &IoArgs, stats: &Stats) -> anyhow::Result<()> {
+    if let Some(most) = io.max_rejects {
+        most.check_end(stats)?;
+    }
+    anyhow::ensure!(
+        stats.records_in == 0 || stats.rejected() < stats.records_in,
+        "every line was rejected"
+    );
+    Ok(())
 }
 
 /// Refuses to write to a file that is to be read: creating it would empty it.

@@ -205,15 +205,18 @@ impl Operator for Detect {
     fn stats(&self, stats: &mut Stats) {
         let Usage { series, expired, refused, bytes } = self.usage();
         let Counts { examined, passed_over, allowed, suppressed } = self.counts;
+        let judged = stats.records_in.saturating_sub(stats.rejected());
         stats.own.extend([
-            Figure::new("examined", examined),
+            Figure::used("examined", examined),
+            // Alerts of another stage, and rows that no rule is for.
+            Figure::fate("unexamined", judged.saturating_sub(examined)),
             Figure::loss("passed_over", passed_over),
-            Figure::new("allowed", allowed),
-            Figure::new("suppressed", suppressed),
-            Figure::new("series", series),
-            Figure::new("expired", expired),
+            Figure::count("allowed", allowed),
+            Figure::count("suppressed", suppressed),
+            Figure::state("series", series),
+            Figure::count("expired", expired),
             Figure::loss("refused", refused),
-            Figure::new("state_bytes", bytes),
+            Figure::state("state_bytes", bytes),
         ]);
     }
 }

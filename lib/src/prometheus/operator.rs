@@ -417,8 +417,10 @@ impl Operator for ExportProm {
             Metrics::Newest(registry) => (registry.passed_over(), registry.refused()),
             Metrics::All(backfill) => (0, backfill.refused()),
         };
+        let judged = stats.records_in.saturating_sub(stats.rejected());
         stats.own.extend([
-            Figure::new("filtered", self.filtered),
+            Figure::used("exported", judged.saturating_sub(self.filtered)),
+            Figure::fate("filtered", self.filtered),
             Figure::loss("passed_over", passed_over),
             Figure::loss("refused", refused + self.too_large),
         ]);

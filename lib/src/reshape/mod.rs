@@ -154,6 +154,6 @@ impl Reshape {
     /// Adds what has been counted.
     pub fn stats(&self, stats: &mut Stats) {
         stats.casts_failed += self.tally.casts_failed.get();
-        stats.own.push(Figure::new("filtered", self.tally.filtered));
+        stats.own.push(Figure::fate("filtered", self.tally.filtered));
     }
 }

@@ -301,6 +301,8 @@ impl Driver<'_> {
         let mut release = self.releases_at();
         loop {
             self.tell_origin()?;
+            // Not at a flush: batches must not depend on who watches.
+            self.input.show_progress(self.operator, self.out);
             let mut check = None;
             if let Some(checkpoint) = self.checkpoint.as_deref_mut() {
                 check = checkpoint.check()?;
@@ -310,7 +312,8 @@ impl Driver<'_> {
             }
             match event {
                 Event::Readable | Event::Stop | Event::ReaderGone => return Ok(event),
-                Event::Pending => {}
+                // It has been shown already.
+                Event::Pending | Event::ShowProgress => {}
                 Event::TimedOut if release.is_some_and(|release| release <= self.input.now()) => {
                     release = None;
                     self.reader.release();

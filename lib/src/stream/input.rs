@@ -19,6 +19,8 @@ pub enum Event {
     TimedOut,
     /// Somebody wants to see the statistics now.
     ShowStats,
+    /// Somebody watches, and wants to see how far the run has come by now.
+    ShowProgress,
     /// Nobody reads our output any more.
     ReaderGone,
     /// The run is to end as if the input had ended.
@@ -168,6 +170,9 @@ pub trait Input {
     fn show_stats(&mut self, _operator: &dyn Operator, _out: &Output) -> Result<(), StageError> {
         Ok(())
     }
+
+    /// Shows people how far the run has come, if they watch and it is time to.
+    fn show_progress(&mut self, _operator: &dyn Operator, _out: &Output) {}
 
     /// Whether the source waits to be told what has been
     /// [written](Self::written).

@@ -91,6 +91,11 @@ impl Timestamp {
         finish(minute, text)?.in_utc()
     }
 
+    /// Seconds from here to `later`; less than zero if that is earlier.
+    pub fn seconds_until(self, later: Self) -> f64 {
+        (i128::from(later.micros) - i128::from(self.micros)) as f64 / 1e6
+    }
+
     /// Appends the time as RFC 3339 in UTC, with milliseconds, or with more
     /// digits where it has more.
     ///

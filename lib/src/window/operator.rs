@@ -561,7 +561,8 @@ impl Operator for WindowOperator {
         self.sequence = state.u64()?;
         self.since_trigger = state.u64()?;
         self.trigger_in = state.option(SnapshotReader::i64)?;
-        self.casts_failed.set(state.u64()?);
+        // Figures are of this run alone.
+        state.u64()?;
         self.seen = state.u64()?;
         self.lookups.restore(state)?;
         if state.len()? != self.queries.len() {
@@ -577,10 +578,14 @@ impl Operator for WindowOperator {
     fn stats(&self, stats: &mut Stats) {
         stats.casts_failed += self.casts_failed.get();
         let reached = self.reached();
-        let watermarks = self.queries.iter().map(|query| query.watermark(reached));
         let of_queries = self.queries.iter().map(RunningQuery::size).sum::<usize>();
         stats.window = Some(WindowStats {
-            watermark: watermarks.flatten().min().map(Timestamp::from_micros),
+            watermarks: self
+                .queries
+                .iter()
+                .map(|query| query.watermark(reached).map(Timestamp::from_micros))
+                .collect(),
+            max_event_time: self.clock.greatest().map(Timestamp::from_micros),
             groups: self.queries.iter().map(RunningQuery::groups).sum(),
             state_bytes: (of_queries + self.lookups.size() + self.clock.size() + self.guard.size())
                 as u64,

@@ -135,6 +135,11 @@ impl EventClock {
         self.measures.as_ref()?.adaptive.as_ref()
     }
 
+    /// The greatest time of a record so far, whatever its value.
+    pub fn greatest(&self) -> Option<i64> {
+        self.measures.as_ref().map_or(self.reached, |measures| measures.sources.greatest())
+    }
+
     /// The greatest time of a record with this value so far: what
     /// `--max-jump` is measured against.
     pub fn greatest_of(&self, value: &[u8]) -> Option<i64> {

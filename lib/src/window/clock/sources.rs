@@ -201,6 +201,10 @@ impl Sources {
         self.greatest.map(|greatest| greatest.saturating_add(silence))
     }
 
+    pub(super) fn greatest(&self) -> Option<i64> {
+        self.greatest
+    }
+
     pub(super) fn greatest_of(&self, value: &[u8]) -> Option<i64> {
         if !self.has_field {
             return self.greatest;

@@ -144,14 +144,10 @@ impl RunningQuery {
             let name = &self.stats.name;
             return Err(RestoreError::Mismatch(format!("query {name:?} has changed")));
         }
-        for count in [
-            &mut self.stats.filtered,
-            &mut self.stats.duplicates,
-            &mut self.stats.late,
-            &mut self.stats.late_placements,
-            &mut self.stats.aggregated,
-        ] {
-            *count = state.u64()?;
+        // Figures are of this run alone, as those of the records it takes in:
+        // only then do they add up.
+        for _ in self.stats.fates() {
+            state.u64()?;
         }
         match &mut self.store {
             Store::Panes(panes) => panes.restore(&self.plan, state)?,
