@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod process;
 pub mod rows;
 pub mod stages;
+pub mod terminal;
 pub mod workplace;
 
 use std::ffi::OsStr;

@@ -103,9 +103,9 @@ impl Report {
     }
 
     fn summarise(&self, stats: &Stats) {
-        for line in summary(stats, self.hints, self.begun.elapsed().as_secs_f64()) {
-            say(&self.stage, &line);
-        }
+        let lines = summary(stats, self.hints, self.begun.elapsed().as_secs_f64());
+        // In one message, or those of other stages could come in between.
+        say(&self.stage, &lines.join(&format!("\n{}: ", self.stage)));
     }
 }
 

@@ -9,6 +9,9 @@ use crate::stream::{FigureKind, QueryStats, Stats};
 /// A shorter run has no rate worth a word.
 const BRIEF: f64 = 0.1;
 
+/// What may become of a record that was not rejected.
+const FATES: usize = 4;
+
 /// Which files would keep what was lost, if they were asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hints {
@@ -53,18 +56,21 @@ pub(super) fn summary(stats: &Stats, hints: Hints, seconds: f64) -> Vec<String> 
             fates.extend(of_query(query));
             notes.push(out);
         }
-        [first, rest @ ..] => {
-            if rest.iter().all(|query| of_query(query) == of_query(first)) {
-                fates.extend(of_query(first));
-            } else {
+        [first, ..] => {
+            if fare_differently(queries) {
                 fates.push((difference(stats.records_in, stats.rejected()).0, "taken"));
+            } else {
+                fates.extend(of_query(first));
             }
             notes.push(format!("{out} by {} queries", queries.len()));
         }
     }
     // What is zero says nothing, but for the first: nothing came out.
     let shown = fates.iter().enumerate().filter(|(place, (count, _))| *place == 0 || *count > 0);
-    let shown = shown.map(|(_, (count, name))| format!("{} {name}", grouped(*count)));
+    let shown = shown.map(|(_, (count, name))| {
+        let hint = if *name == "late" && hints.late { " (--late FILE keeps them)" } else { "" };
+        format!("{} {name}{hint}", grouped(*count))
+    });
     // Such as the header of a CSV file.
     let left = (left > 0).then(|| format!("{} without output", grouped(left)));
     let shown = shown.chain(rejected(stats, hints)).chain(left).collect::<Vec<_>>().join(", ");
@@ -83,8 +89,13 @@ fn difference(one: u64, other: u64) -> (u64, u64) {
     (one.saturating_sub(other), other.saturating_sub(one))
 }
 
+/// Whether records fared differently in one query than in another.
+fn fare_differently(queries: &[QueryStats]) -> bool {
+    queries.windows(2).any(|pair| of_query(&pair[0]) != of_query(&pair[1]))
+}
+
 /// What became of the records that were not rejected, for a query.
-fn of_query(query: &QueryStats) -> [(u64, &'static str); 4] {
+fn of_query(query: &QueryStats) -> [(u64, &'static str); FATES] {
     let QueryStats { filtered, duplicates, late, aggregated, .. } = *query;
     [(aggregated, "aggregated"), (filtered, "filtered"), (duplicates, "duplicates"), (late, "late")]
 }
@@ -106,13 +117,11 @@ fn of_note(stats: &Stats, hints: Hints) -> Vec<String> {
     let queries = stats.window.as_ref().map_or(&[][..], |window| &window.queries);
     let refused: u64 = queries.iter().map(|query| query.late_placements).sum();
     let late: u64 = queries.iter().map(|query| query.late).sum();
-    let hint = if hints.late { " (--late FILE keeps late records)" } else { "" };
     let mut notes = Vec::new();
-    if refused > 0 && refused == late {
-        // Each was refused once, which the count of late records says.
-        notes.extend(hints.late.then(|| "--late FILE keeps late records".to_owned()));
-    } else if refused > 0 {
-        notes.push(format!("{} late placements{hint}", grouped(refused)));
+    // Where each late record was refused once, the count of them says so.
+    notes.extend((refused != late).then(|| format!("{} late placements", grouped(refused))));
+    if hints.late && late > 0 && fare_differently(queries) {
+        notes.push("--late FILE keeps late records".to_owned());
     }
     let own = stats.own.iter();
     let own = own.filter(|figure| matches!(figure.kind, FigureKind::Count | FigureKind::Loss));
@@ -120,7 +129,7 @@ fn of_note(stats: &Stats, hints: Hints) -> Vec<String> {
     let shared = [
         (stats.casts_failed, "casts failed"),
         (stats.replaced_utf8, "with bytes replaced by U+FFFD"),
-        (stats.blank, "blank lines"),
+        (stats.blank, "blank"),
     ];
     let all = own.chain(shared.map(|(count, name)| (count, name.to_owned())));
     let all = all.filter(|(count, _)| *count > 0);
@@ -130,12 +139,11 @@ fn of_note(stats: &Stats, hints: Hints) -> Vec<String> {
 
 /// A line a query, in columns, if not all records fared alike in all of them.
 fn table(queries: &[QueryStats]) -> Vec<String> {
-    let Some((first, rest)) = queries.split_first() else { return Vec::new() };
-    if rest.iter().all(|query| of_query(query) == of_query(first)) {
+    if !fare_differently(queries) {
         return Vec::new();
     }
     let is_shown = |column: &usize| queries.iter().any(|query| of_query(query)[*column].0 > 0);
-    let columns: Vec<usize> = (0..of_query(first).len()).filter(is_shown).collect();
+    let columns: Vec<usize> = (0..FATES).filter(is_shown).collect();
     let names = queries.iter().map(|query| query.name.chars().count()).max().unwrap_or(0);
     let width = |column: usize| {
         let counts = queries.iter().map(|query| grouped(of_query(query)[column].0).len());
@@ -197,9 +205,7 @@ mod tests {
         let stats = Stats { records_in: 100, records_out: 4, blank: 1, own, ..Stats::default() };
         assert_eq!(
             summary(&stats, ASKED, 0.01),
-            [
-                "100 records in: 90 examined, 10 unexamined; 4 out, 3 passed over, 1 blank lines, 0.0 s"
-            ]
+            ["100 records in: 90 examined, 10 unexamined; 4 out, 3 passed over, 1 blank, 0.0 s"]
         );
     }
 
@@ -222,9 +228,7 @@ mod tests {
         );
         assert_eq!(
             summary(&stats, UNASKED, 0.0),
-            [
-                "1,010 records in: 1,000 aggregated, 10 late; 7 out, --late FILE keeps late records, 0.0 s"
-            ]
+            ["1,010 records in: 1,000 aggregated, 10 late (--late FILE keeps them); 7 out, 0.0 s"]
         );
         if let Some(window) = &mut stats.window {
             window.queries[0].late_placements = 25;
