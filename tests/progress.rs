@@ -225,3 +225,26 @@ fn usr1_on_a_terminal_says_it_in_words() {
     assert_eq!(end(&mut child), End::Code(0));
     terminal.end();
 }
+
+#[test]
+fn a_stage_that_makes_records_knows_how_many() {
+    let terminal = Terminal::new(100);
+    let args = ["logs", "--count", "100", "--rate", "50", "--speed", "1"];
+    let mut command = support::command(env!("CARGO_BIN_EXE_produce-synthetic"), args);
+    terminal.attach(&mut command);
+    let mut child = command.stdout(terminal.side()).spawn().unwrap();
+    drop(command);
+    assert_eq!(end(&mut child), End::Code(0));
+    let raw = terminal.end();
+    let drawn = drawn(&raw);
+    assert!(drawn.len() > 2, "{raw:?}");
+    for line in &drawn {
+        assert!(line.starts_with("produce-synthetic: █") && line.contains(" %, "), "{line}");
+        assert!(line.ends_with(" s left"), "{line}");
+    }
+    let screen = screen(&raw);
+    let (rows, rest): (Vec<&str>, Vec<&str>) =
+        screen.lines().partition(|line| line.starts_with('{') && line.ends_with('}'));
+    assert_eq!((rows.len(), rest.len()), (100, 1), "{screen}");
+    assert!(rest[0].starts_with("produce-synthetic: 100 records out; "), "{screen}");
+}

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -314,6 +315,34 @@ fn a_run_that_fails_is_not_done() {
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(sample(&text, "highwater_done"), Some(0.0), "{args:?}: {text}");
     }
+}
+
+#[test]
+fn the_page_names_every_family() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/stats.md"));
+    let page = page.unwrap();
+    let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| `highwater_")).collect();
+    let first = table.iter().map(|line| line.split(" | ").next().unwrap());
+    let named: BTreeSet<&str> =
+        first.flat_map(|cell| cell.split('`')).filter(|name| name.starts_with("high")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut given = BTreeSet::new();
+    for stage in STAGES.iter().chain([&MANY, &SHAPED]) {
+        let told = tell(stage, &testdata("reference/logs.late.ndjson"), folder.path());
+        let kinds = told.prometheus.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        for kind in kinds {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            let row = format!(" | {kind} | ");
+            let rows = table.iter().filter(|line| line.contains(&format!("`{name}`")));
+            assert!(
+                rows.clone().count() > 0 && rows.into_iter().all(|line| line.contains(&row)),
+                "{name} {kind}"
+            );
+            given.insert(name.to_owned());
+        }
+    }
+    let given: BTreeSet<&str> = given.iter().map(String::as_str).collect();
+    assert_eq!(named, given);
 }
 
 /// What the maker of Prometheus says of the files.

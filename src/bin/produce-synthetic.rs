@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, Pacer, UsageError};
+use highwater_core::cli::{self, Making, Pacer, ProgressWhen, UsageError};
 use highwater_core::stream::Output;
 use highwater_core::synth::{
     Amount, Anomaly, Config, Duplicate, FutureClock, Generator, Late, LineFormat, Rate, Share,
@@ -87,7 +87,14 @@ struct Args {
     /// record by its line
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+
+    /// Draw progress on stderr
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    progress: ProgressWhen,
 }
+
+/// So many lines are made between two looks at the clock.
+const LOOK: u64 = 256;
 
 /// What goes wrong between the sources and the reader.
 #[derive(clap::Args, Debug)]
@@ -202,7 +209,8 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let mut generator =
             Generator::new(&args.config()?).map_err(|error| UsageError(error.to_string()))?;
-        produce(&mut generator, args.speed, args.truth.as_deref())
+        let making = Making::new("produce-synthetic", args.progress);
+        produce(&mut generator, args.speed, args.truth.as_deref(), making)
     })
 }
 
@@ -282,9 +290,10 @@ fn produce(
     generator: &mut Generator,
     speed: Option<f64>,
     truth: Option<&Path>,
+    mut making: Making,
 ) -> anyhow::Result<()> {
     let stdout = io::stdout().as_fd().try_clone_to_owned().context("cannot use stdout")?;
-    let mut out = Output::new(Box::new(File::from(stdout)), Box::new(|_| {}));
+    let mut out = Output::new(making.sink(File::from(stdout)), Box::new(|_| {}));
     let mut truth = truth.map(Truth::create).transpose()?;
     let mut pacer = Pacer::new(speed)?;
     let (mut line, mut known) = (Vec::new(), Vec::new());
@@ -302,6 +311,9 @@ fn produce(
         if let Err(error) = out.copy_row(&line) {
             break Err(error);
         }
+        if speed.is_some() || generator.lines().is_multiple_of(LOOK) {
+            making.show(generator.share(), &out.stats);
+        }
         if let Some(truth) = &mut truth {
             truth.write(&known)?;
         }
@@ -312,7 +324,10 @@ fn produce(
     match written {
         Err(error) if !error.is_reader_gone() => Err(error.into()),
         // A reader that has seen enough, such as `head`, is no error.
-        _ => Ok(()),
+        _ => {
+            making.close(&out.stats);
+            Ok(())
+        }
     }
 }
 

@@ -37,9 +37,9 @@ pub enum RowFormat {
 
 impl RowFormat {
     /// The sink that writes rows in this shape to stdout.
-    pub(super) fn sink<W: Write + 'static>(self, stdout: W) -> Box<dyn Write> {
+    pub(super) fn sink(self, stdout: Box<dyn Write>) -> Box<dyn Write> {
         match self {
-            Self::Ndjson => Box::new(stdout),
+            Self::Ndjson => stdout,
             Self::Table { named, redraws } => {
                 Box::new(TableSink::new(named, redraws, Box::new(terminal_size), stdout))
             }

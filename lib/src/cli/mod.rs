@@ -10,6 +10,7 @@ mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_source;
 mod line_format;
+mod making;
 mod pace;
 mod progress;
 mod progress_line;
@@ -39,6 +40,7 @@ pub use kafka::{ClientArgs, kafka_failed, source_failed};
 #[cfg(feature = "kafka")]
 pub use kafka_source::KafkaSourceArgs;
 pub use line_format::LineFormat;
+pub use making::Making;
 pub use pace::Pacer;
 pub use reshape::ReshapeArgs;
 pub use run::Run;

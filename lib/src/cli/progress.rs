@@ -47,7 +47,14 @@ struct Drawing {
 struct Frame {
     at: Instant,
     taken: u64,
+    share: Option<f64>,
     records: u64,
+}
+
+impl Frame {
+    fn first(at: Instant) -> Self {
+        Self { at, taken: 0, share: Some(0.0), records: 0 }
+    }
 }
 
 impl Progress {
@@ -64,7 +71,7 @@ impl Progress {
             total,
             is_utf8: terminal::is_utf8(),
             due: begun + QUIET,
-            frames: VecDeque::from([Frame { at: begun, taken: 0, records: 0 }]),
+            frames: VecDeque::from([Frame::first(begun)]),
             heard: begun,
         }))
     }
@@ -92,10 +99,20 @@ impl Progress {
         let mut stats = stats.clone();
         operator.stats(&mut stats);
         let took = at.elapsed();
-        drawing.add(Frame { at, taken, records: stats.records_in });
-        let line = drawing.view(&stats, now).line(terminal::columns(), drawing.is_utf8);
-        terminal::draw(&line);
+        let total = drawing.total.filter(|total| *total > 0);
+        // A file may grow while it is read.
+        let share = total.map(|total| (taken as f64 / total as f64).min(1.0));
+        drawing.draw(Frame { at, taken, share, records: stats.records_in }, &stats, now);
         drawing.due = at + FRAME.max(took * SHARE_OF_TIME);
+    }
+
+    /// Draws the line of a stage that makes records, so much of them.
+    pub(super) fn draw_made(&mut self, share: f64, stats: &Stats, now: Timestamp) {
+        let Some(drawing) = &mut self.0 else { return };
+        let (at, share) = (Instant::now(), Some(share));
+        let frame = Frame { at, taken: stats.bytes_out, share, records: stats.records_out };
+        drawing.draw(frame, stats, now);
+        drawing.due = at + FRAME;
     }
 
     /// Takes the line away, for good.
@@ -105,7 +122,19 @@ impl Progress {
     }
 }
 
+/// Whichever way a run ends, its line does not stay.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 impl Drawing {
+    fn draw(&mut self, frame: Frame, stats: &Stats, now: Timestamp) {
+        self.add(frame);
+        terminal::draw(&self.view(stats, now).line(terminal::columns(), self.is_utf8));
+    }
+
     fn add(&mut self, frame: Frame) {
         if self
             .frames
@@ -131,6 +160,9 @@ impl Drawing {
             let seconds = last.at.duration_since(first.at).as_secs_f64().max(1e-3);
             view.taken = last.taken;
             view.records = last.records;
+            view.share = last.share;
+            let shares = last.share.zip(first.share);
+            view.share_per_second = shares.map_or(0.0, |(last, first)| (last - first) / seconds);
             view.bytes_per_second = last.taken.saturating_sub(first.taken) as f64 / seconds;
             view.records_per_second = last.records.saturating_sub(first.records) as f64 / seconds;
             let silence = last.at.duration_since(self.heard);
@@ -155,7 +187,7 @@ mod tests {
             total: None,
             is_utf8: true,
             due: begun,
-            frames: VecDeque::from([Frame { at: begun, taken: 0, records: 0 }]),
+            frames: VecDeque::from([Frame::first(begun)]),
             heard: begun,
         }
     }
@@ -174,12 +206,13 @@ mod tests {
         };
         for second in 1..=5_u32 {
             let (taken, records) = (u64::from(second) * 1_000, u64::from(second) * 10);
-            drawing.add(Frame { at: begun + Duration::from_secs(1) * second, taken, records });
+            let at = begun + Duration::from_secs(1) * second;
+            drawing.add(Frame { taken, records, ..Frame::first(at) });
         }
         assert_eq!(view(&drawing), (1_000, 10, None));
         for second in 6..=20_u32 {
             let at = begun + Duration::from_secs(1) * second;
-            drawing.add(Frame { at, taken: 5_000, records: 50 });
+            drawing.add(Frame { taken: 5_000, records: 50, ..Frame::first(at) });
         }
         assert_eq!(view(&drawing), (0, 0, Some(15.0)));
         assert_eq!(drawing.frames.len(), FRAMES);

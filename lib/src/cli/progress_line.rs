@@ -19,6 +19,10 @@ pub(super) struct View<'a> {
     pub(super) taken: u64,
     /// How many there are, if that is known.
     pub(super) total: Option<u64>,
+    /// How much of the whole run has been done, from 0 to 1, if that is known.
+    pub(super) share: Option<f64>,
+    /// How much of it is done in a second, of late.
+    pub(super) share_per_second: f64,
     /// Bytes taken in a second, of late.
     pub(super) bytes_per_second: f64,
     /// Records taken in.
@@ -46,18 +50,14 @@ impl View<'_> {
     /// may go to the next line once it is full.
     pub(super) fn line(&self, columns: usize, is_utf8: bool) -> String {
         let room = columns.saturating_sub(1);
-        let share = self.total.filter(|total| *total > 0).map(|total| {
-            // A file may grow while it is read.
-            (self.taken as f64 / total as f64).min(1.0)
-        });
         let head = format!("{}: ", self.name);
-        let first = match share {
+        let first = match self.share {
             Some(share) => format!("{:>2.0} %", (share * 100.0).floor()),
             None => bytes(self.taken as f64),
         };
         let mut rest = room.saturating_sub(width(&head) + width(&first));
         let mut pieces: Vec<Piece> =
-            self.pieces(share).into_iter().filter(|piece| !piece.text.is_empty()).collect();
+            self.pieces().into_iter().filter(|piece| !piece.text.is_empty()).collect();
         let mut ranks: Vec<u8> = pieces.iter().map(|piece| piece.rank).collect();
         ranks.sort_unstable();
         let mut kept = Vec::new();
@@ -70,13 +70,13 @@ impl View<'_> {
         }
         pieces.retain(|piece| kept.contains(&piece.rank));
         let tail: String = pieces.into_iter().map(|piece| piece.text).collect();
-        let bar = share.filter(|_| rest > BAR.0).map(|share| bar(share, rest - 1, is_utf8));
+        let bar = self.share.filter(|_| rest > BAR.0).map(|share| bar(share, rest - 1, is_utf8));
         let line = format!("{head}{}{first}{tail}", bar.unwrap_or_default());
         line.chars().take(room).collect()
     }
 
     /// Everything behind the first number, in the order in which it is shown.
-    fn pieces(&self, share: Option<f64>) -> [Piece; 8] {
+    fn pieces(&self) -> [Piece; 8] {
         let piece = |rank, text| Piece { text, rank };
         let some = |count: u64, what: &str| {
             if count > 0 { format!(", {} {what}", grouped(count)) } else { String::new() }
@@ -84,27 +84,30 @@ impl View<'_> {
         let is_silent = self.silent_for.is_some();
         let rate = |text: String| if is_silent { String::new() } else { text };
         [
-            piece(3, share.map_or_else(String::new, |_| self.of_total())),
+            piece(3, self.of_total()),
             piece(4, rate(format!(", {}/s", bytes(self.bytes_per_second)))),
-            piece(5, if share.is_none() { some(self.records, "records") } else { String::new() }),
+            piece(
+                5,
+                if self.share.is_none() { some(self.records, "records") } else { String::new() },
+            ),
             piece(6, rate(format!(", {} records/s", rounded(self.records_per_second)))),
             piece(1, some(self.rejected, "rejected")),
             piece(2, some(self.late, "late")),
             piece(7, self.watermark.map(behind).unwrap_or_default()),
-            piece(0, self.silent_for.map_or_else(|| self.time_left(share), silence)),
+            piece(0, self.silent_for.map_or_else(|| self.time_left(), silence)),
         ]
     }
 
     fn of_total(&self) -> String {
-        format!(" of {}", bytes(self.total.unwrap_or_default() as f64))
+        let total = self.total.filter(|_| self.share.is_some());
+        total.map_or_else(String::new, |total| format!(" of {}", bytes(total as f64)))
     }
 
     /// How long it takes at the present rate.
-    fn time_left(&self, share: Option<f64>) -> String {
-        let left = self.total.filter(|_| share.is_some() && self.bytes_per_second > 0.0);
-        let left = left.map(|total| total.saturating_sub(self.taken) as f64);
-        left.map_or_else(String::new, |left| {
-            format!(", {} left", duration(left / self.bytes_per_second))
+    fn time_left(&self) -> String {
+        let share = self.share.filter(|_| self.share_per_second > 0.0);
+        share.map_or_else(String::new, |share| {
+            format!(", {} left", duration((1.0 - share) / self.share_per_second))
         })
     }
 }
@@ -147,6 +150,8 @@ mod tests {
             name: "ingest",
             taken: GIB * 43 / 100,
             total: Some(GIB),
+            share: Some(0.43),
+            share_per_second: 0.3,
             bytes_per_second: 310.0 * 1_048_576.0,
             records: 5_000_000,
             records_per_second: 1.2e6,
@@ -159,21 +164,23 @@ mod tests {
         let known = known();
         assert_eq!(
             known.line(120, true),
-            "ingest: ████████████░░░░░░░░░░░░░░░░░░ 42 % of 1.0 GiB, 310 MiB/s, 1.2 M records/s, 2 s left"
+            "ingest: ████████████░░░░░░░░░░░░░░░░░░ 43 % of 1.0 GiB, 310 MiB/s, 1.2 M records/s, 2 s left"
         );
         assert_eq!(
             known.line(80, false),
-            "ingest: #######---------- 42 % of 1.0 GiB, 310 MiB/s, 1.2 M records/s, 2 s left"
+            "ingest: #######---------- 43 % of 1.0 GiB, 310 MiB/s, 1.2 M records/s, 2 s left"
         );
-        assert_eq!(known.line(40, true), "ingest: 42 % of 1.0 GiB, 2 s left");
-        assert_eq!(known.line(20, true), "ingest: 42 %");
-        let grown = View { taken: 2 * GIB, ..known };
-        assert_eq!(grown.line(40, true), "ingest: 100 % of 1.0 GiB, 0 s left");
+        assert_eq!(known.line(40, true), "ingest: 43 % of 1.0 GiB, 2 s left");
+        assert_eq!(known.line(20, true), "ingest: 43 %");
+        let whole = View { share: Some(1.0), ..known };
+        assert_eq!(whole.line(40, true), "ingest: 100 % of 1.0 GiB, 0 s left");
+        let made = View { total: None, ..known };
+        assert!(made.line(100, true).ends_with("░ 43 %, 310 MiB/s, 1.2 M records/s, 2 s left"));
     }
 
     #[test]
     fn an_unknown_size_has_counts() {
-        let unknown = View { total: None, rejected: 12, ..known() };
+        let unknown = View { total: None, share: None, rejected: 12, ..known() };
         assert_eq!(
             unknown.line(100, true),
             "ingest: 440 MiB, 310 MiB/s, 5,000,000 records, 1.2 M records/s, 12 rejected"
@@ -190,7 +197,7 @@ mod tests {
     #[test]
     fn a_watermark_is_live_or_a_place_in_old_data() {
         let at = Timestamp::from_micros(1_757_635_200_500_000);
-        let window = View { name: "window", late: 3, total: None, ..known() };
+        let window = View { name: "window", late: 3, total: None, share: None, ..known() };
         let live = View { watermark: Some((at, 12.3)), ..window };
         assert!(live.line(200, true).ends_with(", 3 late, watermark 12 s behind"));
         for lag in [86_400.0, -1.0] {
@@ -210,7 +217,7 @@ mod tests {
             bytes_per_second: f64::INFINITY,
             ..known()
         };
-        for view in [all, View { total: None, silent_for: Some(f64::MAX), ..all }, known()] {
+        for view in [all, View { share: None, silent_for: Some(f64::MAX), ..all }, known()] {
             for columns in 0..300 {
                 let line = view.line(columns, true);
                 assert!(width(&line) < columns.max(1), "{columns}: {line}");

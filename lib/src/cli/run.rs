@@ -1,7 +1,6 @@
 //! Runs an operator between the files, pipes and signals of a command line.
 
 use std::fs::{self, File};
-use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -224,12 +223,7 @@ impl<'a> Run<'a> {
         for output in side_files.into_iter().chain([self.late, self.sink]).flatten() {
             refuse_input(output, paths.iter().chain(&self.asides))?;
         }
-        let is_shared = stdout.is_terminal() && terminal::is_drawable();
-        let sink = if is_shared {
-            self.format.sink(terminal::Shared::new(stdout))
-        } else {
-            self.format.sink(stdout)
-        };
+        let sink = self.format.sink(terminal::beside_messages(stdout));
         let mut out = Output::new(sink, Box::new(move |text| say(stage, text)));
         out.strict = self.io.strict;
         out.max_rejects = self.io.max_rejects;

@@ -75,13 +75,24 @@ pub(super) fn summary(stats: &Stats, hints: Hints, seconds: f64) -> Vec<String> 
     let left = (left > 0).then(|| format!("{} without output", grouped(left)));
     let shown = shown.chain(rejected(stats, hints)).chain(left).collect::<Vec<_>>().join(", ");
     notes.extend(of_note(stats, hints));
-    notes.push(if seconds < 99.95 { format!("{seconds:.1} s") } else { duration(seconds) });
-    if seconds >= BRIEF && stats.records_in > 0 {
-        notes.push(format!("{} records/s", rounded(stats.records_in as f64 / seconds)));
-    }
+    notes.extend(time_taken(stats.records_in, seconds));
     let notes = notes.join(", ");
     let first = format!("{} records in{more}: {shown}; {notes}", grouped(stats.records_in));
     std::iter::once(first).chain(table(queries)).collect()
+}
+
+/// The summary of a stage that makes its records.
+pub(super) fn made(stats: &Stats, seconds: f64) -> String {
+    let time = time_taken(stats.records_out, seconds).join(", ");
+    format!("{} records out; {time}", grouped(stats.records_out))
+}
+
+/// How long so many records took, and the rate.
+fn time_taken(records: u64, seconds: f64) -> Vec<String> {
+    let time = if seconds < 99.95 { format!("{seconds:.1} s") } else { duration(seconds) };
+    let has_rate = seconds >= BRIEF && records > 0;
+    let rate = has_rate.then(|| format!("{} records/s", rounded(records as f64 / seconds)));
+    [Some(time), rate].into_iter().flatten().collect()
 }
 
 /// By how much the first is greater, and the second.

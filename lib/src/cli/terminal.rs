@@ -56,19 +56,19 @@ pub(super) fn before_message() -> &'static str {
     if IS_DRAWN.swap(false, Ordering::Relaxed) || is_drawable() { CLEAR } else { "" }
 }
 
+/// What writes to stdout, without the rest of a line among its rows.
+pub(super) fn beside_messages(stdout: File) -> Box<dyn Write> {
+    let is_shared = stdout.is_terminal() && is_drawable();
+    if is_shared { Box::new(Shared { stdout, is_at_start: true }) } else { Box::new(stdout) }
+}
+
 /// Stdout on the same terminal as stderr: takes a line that is drawn there away
 /// before it writes.
 #[derive(Debug)]
-pub(super) struct Shared {
+struct Shared {
     stdout: File,
     /// Whether the last line that was written is whole.
     is_at_start: bool,
-}
-
-impl Shared {
-    pub(super) fn new(stdout: File) -> Self {
-        Self { stdout, is_at_start: true }
-    }
 }
 
 impl Write for Shared {

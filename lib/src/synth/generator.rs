@@ -57,6 +57,9 @@ pub struct Generator {
     /// Whether the truth has told when a partition fell silent, if one does.
     silence_told: bool,
     lines: u64,
+    /// Event time of the first ordinary record, and of the one that would follow
+    /// the last, in milliseconds since the epoch.
+    span: (i64, i64),
     /// When the last line arrives, in milliseconds since the epoch.
     at: i64,
     /// A line of text, before it is wrapped.
@@ -98,6 +101,7 @@ impl Generator {
             repeats: Repeats::new(config),
             topic,
             bound: config.out_of_order.micros / 1_000,
+            span: (schedule.start, schedule.end),
             known,
             ..Self::plain(config, catalogue, replay)
         })
@@ -116,6 +120,7 @@ impl Generator {
             topic: None,
             bound: 0,
             known: Vec::new(),
+            span: (0, 0),
             silence_told: false,
             lines: 0,
             at: 0,
@@ -179,6 +184,13 @@ impl Generator {
     /// How many lines there have been so far.
     pub fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// How much of the stream has been made, from 0 to 1, by its clock.
+    pub fn share(&self) -> f64 {
+        let (start, end) = self.span;
+        let length = end.saturating_sub(start).max(1);
+        (self.at.saturating_sub(start) as f64 / length as f64).clamp(0.0, 1.0)
     }
 
     /// When the last line arrives, by the stream's clock: the event time that
