@@ -94,44 +94,47 @@ fn a_narrow_terminal_is_never_filled() {
     }
 }
 
+/// Longer than runs are quiet.
+fn wait_until_drawn() {
+    thread::sleep(Duration::from_millis(1_500));
+}
+
 #[test]
 fn nothing_is_drawn_where_nobody_looks() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |args: &[&str], terminal: Option<(&Terminal, &str)>| {
-        let name = folder.path().join(args.len().to_string());
-        let _ = fs::create_dir(&name);
-        let (path, mut input) = fifo(&name);
+    let messages = |args: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut input) = fifo(folder.path());
         let mut command = INGEST.command();
         command.args(args).arg(&path);
-        match terminal {
-            Some((terminal, kind)) => {
-                terminal.attach(&mut command);
-                let mut child = command.env("TERM", kind).stdout(Stdio::null()).spawn().unwrap();
-                input.write_all(records(10).as_bytes()).unwrap();
-                thread::sleep(Duration::from_millis(1_500));
-                signal(&child, Signal::TERM);
-                assert_eq!(end(&mut child), End::Code(0));
-                vec![]
-            }
-            None => {
-                let live = Live::spawn(command);
-                input.write_all(records(10).as_bytes()).unwrap();
-                thread::sleep(Duration::from_millis(1_500));
-                live.signal(Signal::TERM);
-                live.end().2
-            }
-        }
+        let live = Live::spawn(command);
+        input.write_all(records(10).as_bytes()).unwrap();
+        wait_until_drawn();
+        live.signal(Signal::TERM);
+        live.end().2
     };
-    assert_eq!(run(&[], None), [""; 0]);
-    let shown = run(&["--progress", "always"], None).concat();
+    assert_eq!(messages(&[]), [""; 0]);
+    let shown = messages(&["--progress", "always"]).concat();
     assert!(shown.contains("ingest: ") && shown.ends_with("\r\u{1b}[K"), "{shown:?}");
-    for (args, kind) in
-        [(&["--progress=never"][..], "xterm"), (&["--progress=auto", "--metadata", "--"], "dumb")]
-    {
+}
+
+#[test]
+fn nothing_is_drawn_where_it_is_not_wanted_or_cannot_be() {
+    for (when, kind) in [("never", "xterm"), ("auto", "dumb")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut input) = fifo(folder.path());
         let terminal = Terminal::new(100);
-        run(args, Some((&terminal, kind)));
+        let mut command = INGEST.command();
+        terminal.attach(&mut command);
+        command.args(["--progress", when]).arg(&path).env("TERM", kind).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        input.write_all(records(10).as_bytes()).unwrap();
+        wait_until_drawn();
+        signal(&child, Signal::TERM);
+        assert_eq!(end(&mut child), End::Code(0));
         let raw = terminal.end();
         assert!(drawn(&raw).is_empty(), "{raw:?}");
+        assert!(kind != "dumb" || !raw.contains('\u{1b}'), "{raw:?}");
         assert!(screen(&raw).starts_with("ingest: 10 records in: 10 out; "), "{raw:?}");
     }
 }

@@ -166,7 +166,7 @@ impl Drawing {
             view.bytes_per_second = last.taken.saturating_sub(first.taken) as f64 / seconds;
             view.records_per_second = last.records.saturating_sub(first.records) as f64 / seconds;
             let silence = last.at.duration_since(self.heard);
-            view.silent_for = (silence >= SILENCE).then(|| silence.as_secs_f64());
+            view.silent_for = (silence >= SILENCE).then_some(silence.as_secs_f64());
         }
         if let Some(window) = &stats.window {
             view.late = window.queries.iter().map(|query| query.late).max().unwrap_or(0);
