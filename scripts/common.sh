@@ -25,6 +25,25 @@ needs() {
     { apt-get update -qq && apt-get install -qq -y --no-install-recommends "$2"; } >&2
 }
 
+# The same for a package with a service, which is not to start.
+needs_stopped() (
+    command -v "$1" >/dev/null && exit
+    policy=/usr/sbin/policy-rc.d
+    trap 'rm -f "$policy"; [ ! -e "$policy.kept" ] || mv "$policy.kept" "$policy"' EXIT
+    [ ! -e "$policy" ] || mv "$policy" "$policy.kept"
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    needs "$@"
+)
+
+# Prometheus and what belongs to it, and what checks the file for Docker Compose.
+prometheus_servers() {
+    needs_stopped prometheus prometheus
+    needs_stopped prometheus-pushgateway prometheus-pushgateway
+    needs_stopped prometheus-node-exporter prometheus-node-exporter
+    needs docker-compose docker-compose
+}
+
 # Spark and Kafka run on Java 17 or later.
 java_runtime() { needs java openjdk-17-jre-headless; }
 

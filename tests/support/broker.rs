@@ -1,8 +1,8 @@
 //! A real Apache Kafka, by `scripts/kafka-up`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::{env, fs};
 
 use tempfile::TempDir;
 
@@ -18,14 +18,9 @@ pub struct Broker {
     guard: Child,
 }
 
-/// Whether tests may start servers. If not, says what is left out.
-#[allow(clippy::print_stdout, reason = "cargo shows it with the test's own output")]
+/// Whether tests may start a broker. If not, says what is left out.
 pub fn is_wanted(test: &str) -> bool {
-    let is_wanted = env::var_os("HIGHWATER_TEST_SERVERS").is_some_and(|value| value == "1");
-    if !is_wanted {
-        println!("{test}: left out, it needs Apache Kafka; scripts/test runs it");
-    }
-    is_wanted
+    super::servers_are_wanted(test, "Apache Kafka")
 }
 
 fn script(name: &str) -> PathBuf {

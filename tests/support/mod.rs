@@ -11,6 +11,7 @@ pub mod chaos;
 pub mod mock;
 pub mod pipeline;
 pub mod process;
+pub mod prometheus;
 pub mod rows;
 pub mod stages;
 pub mod terminal;
@@ -20,6 +21,16 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+
+/// Whether tests may start servers. If not, says what is left out.
+#[allow(clippy::print_stdout, reason = "cargo shows it with the test's own output")]
+pub fn servers_are_wanted(test: &str, server: &str) -> bool {
+    let is_wanted = std::env::var_os("HIGHWATER_TEST_SERVERS").is_some_and(|value| value == "1");
+    if !is_wanted {
+        println!("{test}: left out, it needs {server}; scripts/test runs it");
+    }
+    is_wanted
+}
 
 /// A program that has ended, and what it said.
 ///
