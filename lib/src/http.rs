@@ -57,9 +57,22 @@ impl Server {
     ///
     /// Fails if the address cannot be had.
     pub fn start(address: &Address, router: Router) -> Result<Self, ListenError> {
+        Self::start_with(address, |_| router)
+    }
+
+    /// As [`start`](Self::start), for a router that depends on where it listens.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be had.
+    pub fn start_with(
+        address: &Address,
+        router: impl FnOnce(SocketAddr) -> Router,
+    ) -> Result<Self, ListenError> {
         let failed = |source| ListenError { on: address.clone(), source };
         let listener = TcpListener::bind(address.as_str()).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
+        let router = router(bound);
         listener.set_nonblocking(true).map_err(failed)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;

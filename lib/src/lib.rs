@@ -1,7 +1,7 @@
 //! The engine of Highwater: log analysis in a pipe.
 //!
 //! ```text
-//! ingest → parse → window → detect --pass-through → export-prom
+//! ingest → parse → window → detect --pass-through → export-prom | dashboard
 //! produce-synthetic → any of them
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! | edge | [`cli`] | shared arguments, signals, progress, statistics, exit codes |
 //! | sources | [`source`] | files, stdin, TCP peers, a test source: all reading of the outside world |
 //! | sinks | [`sink`], [`http`], [`explain`] | rows as tables and CSV, Kafka, a server for metrics and the live page; plans in words, and as programs for Spark |
-//! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`synth`] | one operator each, and the generator |
+//! | stages | [`stage`], [`window`], [`detect`], [`prometheus`], [`dashboard`], [`synth`] | one operator each, and the generator |
 //! | engines | [`query`], `aggregate`, [`format`](mod@format), [`reshape`], [`row`] | SQL to plans, accumulators, log formats, steps of `parse` behind them, rows of `window` |
 //! | stream | [`stream`] | operator, driver, output, statistics, snapshots |
 //! | line | [`line`](mod@line) | chunked reader, scanner, values, control lines |
@@ -67,6 +67,7 @@ mod aggregate;
 pub mod checkpoint;
 mod checksum;
 pub mod cli;
+pub mod dashboard;
 pub mod detect;
 pub mod explain;
 pub mod format;

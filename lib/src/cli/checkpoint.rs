@@ -29,7 +29,7 @@ pub struct CheckpointArgs {
 
 /// Arguments that have no bearing on what a stage computes, or may be others at
 /// the next start; secrets among them.
-const NEUTRAL: [&str; 25] = [
+const NEUTRAL: [&str; 27] = [
     // How to reach what is read or written.
     "brokers",
     "delete_on_exit",
@@ -47,6 +47,7 @@ const NEUTRAL: [&str; 25] = [
     "last",
     "late",
     "rejects",
+    "report",
     "reset",
     "textfile",
     // What people see, and what they put up with.
@@ -55,6 +56,7 @@ const NEUTRAL: [&str; 25] = [
     "progress",
     "stats",
     "stats_every",
+    "stay",
     "strict",
     "version",
     // Positions tell what is read.
@@ -89,6 +91,8 @@ pub fn plan<A: CommandFactory>() -> Plan {
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
         let is_neutral = NEUTRAL.contains(&id)
+            // In `detect` a history is what is judged by.
+            || (name == "dashboard" && id == "history")
             || (name == "ingest" && (id == "trigger" || NEUTRAL_AT_SOURCE.contains(&id)));
         if is_neutral || !matches.try_contains_id(id).unwrap_or(false) {
             continue;

@@ -76,12 +76,12 @@ impl Attended {
         self.stdout_is_pipe = false;
     }
 
-    /// Takes progress off the screen and gives back the report.
-    pub(super) fn finish(mut self) -> Report {
+    /// Takes progress off the screen and gives back the report and signals.
+    pub(super) fn finish(mut self) -> (Report, Signals) {
         self.progress.clear();
         self.source.close();
         self.tell_messages();
-        self.report
+        (self.report, self.signals)
     }
 
     fn tell_messages(&mut self) {

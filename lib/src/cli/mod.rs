@@ -42,6 +42,7 @@ pub use kafka_source::KafkaSourceArgs;
 pub use line_format::LineFormat;
 pub use making::Making;
 pub use pace::Pacer;
+pub use report::file_writer;
 pub use reshape::ReshapeArgs;
 pub use run::Run;
 pub use textfile::Textfile;

@@ -39,6 +39,7 @@ pub struct Run<'a> {
     accept_control: bool,
     writes_stream: bool,
     checkpoint: Option<(&'a Path, bool, Plan)>,
+    stay: Option<&'a str>,
 }
 
 impl<'a> Run<'a> {
@@ -60,6 +61,7 @@ impl<'a> Run<'a> {
             accept_control: true,
             writes_stream: true,
             checkpoint: None,
+            stay: None,
         }
     }
 
@@ -136,6 +138,14 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn without_stdout(mut self) -> Self {
         self.writes_stdout = false;
+        self
+    }
+
+    /// When the input has ended, says so in these words and waits for a signal,
+    /// unless there has been one.
+    #[must_use]
+    pub fn stay(mut self, text: &'a str) -> Self {
+        self.stay = Some(text);
         self
     }
 
@@ -243,7 +253,7 @@ impl<'a> Run<'a> {
         }
         let part = checkpoint.as_mut().map(|checkpoint| checkpoint as &mut dyn Checkpoint);
         let result = drive(operator, &mut input, &mut out, &options, part);
-        let report = input.finish();
+        let (report, signals) = input.finish();
         let mut stats = out.stats.clone();
         operator.stats(&mut stats);
         if let Err(error) = result {
@@ -256,7 +266,13 @@ impl<'a> Run<'a> {
         }
         let verdict = judge(self.io, &stats);
         report.close(&stats, verdict.is_ok())?;
-        verdict
+        verdict?;
+        if let Some(text) = self.stay {
+            // Others may take up the line meanwhile.
+            drop(checkpoint);
+            stay(stage, text, signals)?;
+        }
+        Ok(())
     }
 }
 
@@ -269,6 +285,17 @@ fn judge(io: &IoArgs, stats: &Stats) -> anyhow::Result<()> {
         stats.records_in == 0 || stats.rejected() < stats.records_in,
         "every line was rejected"
     );
+    Ok(())
+}
+
+/// Waits for a signal that ends the program, unless one has come.
+fn stay(stage: &str, text: &str, mut signals: Signals) -> anyhow::Result<()> {
+    if !signals.stop() {
+        say(stage, text);
+    }
+    while !signals.stop() {
+        signals.wait().context("cannot wait for a signal")?;
+    }
     Ok(())
 }
 

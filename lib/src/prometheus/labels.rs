@@ -4,9 +4,6 @@ use std::ops::Range;
 
 use super::text;
 
-/// A string longer than this many bytes is free text, and no label.
-pub const MAX_LABEL: usize = 256;
-
 /// A row with labels of more bytes than this is of no series: they take memory
 /// for as long as it is kept.
 const MAX_LABELS: usize = 16 * 1024;

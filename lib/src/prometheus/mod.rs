@@ -31,7 +31,8 @@ mod operator;
 mod registry;
 mod text;
 
+pub use crate::row::MAX_LABEL;
 pub use backfill::{Backfill, BackfillUpdate};
-pub use labels::{LabelSet, MAX_LABEL, parse_label};
+pub use labels::{LabelSet, parse_label};
 pub use operator::{ExportProm, Sink};
 pub use registry::{Options, Registry, SeriesUpdate};

@@ -1,7 +1,7 @@
 //! What the metrics are called.
 
-use super::labels::MAX_LABEL;
 use super::text;
+use crate::row::MAX_LABEL;
 
 /// Names of metrics, of fields and those of our own. One is used again and
 /// again.

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::backfill::Backfill;
-use super::labels::{LabelSet, MAX_LABEL};
+use super::labels::LabelSet;
 use super::registry::{Options, Registry};
-use crate::line::{Control, Kind, Line, Member, Projection, Value, json};
-use crate::row::{RowError, RowReader};
+use crate::line::{Control, Line, Projection, Value};
+use crate::row::{self, MAX_LABEL, RowError, RowReader, for_each_number, is_label, read_key};
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
@@ -95,11 +95,6 @@ const LINES_PER_LOOK: u32 = 64;
 /// Where a row without a window may have its time.
 const TIME: &str = "timestamp";
 
-/// Fields that say how a row came to be, or nothing that can be counted.
-const NO_LABELS: [&[u8]; 3] = [b"closed_by", b"reason", b"message"];
-/// Numbers that are no measure.
-const NO_GAUGES: [&[u8]; 1] = [b"revision"];
-
 impl ExportProm {
     /// Exports the rows of `queries`, or if there are none named, all rows
     /// without an `ip_address` or `user_id`; and all alerts.
@@ -167,13 +162,11 @@ impl ExportProm {
                 continue;
             }
             let by_user = matches!(key.as_slice(), b"ip_address" | b"user_id");
-            if is_alert && by_user || NO_LABELS.contains(&key.as_slice()) {
+            if is_alert && by_user {
                 continue;
             }
-            match Value::read(member.value, line, value) {
-                Value::Str(text) if is_label(text) => labels.push(key, text),
-                Value::Bool(true) if key == b"overflow" => labels.push(key, b"true"),
-                _ => {}
+            if let Some(text) = row::label(key, member.value, line, value) {
+                labels.push(key, text);
             }
         }
     }
@@ -288,42 +281,6 @@ fn said(error: &StageError) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-/// Calls `take` with the name and value of each field that is a measure: a
-/// number, or a null, which may be one that is not known.
-fn for_each_number(
-    members: &[Member],
-    line: &[u8],
-    key: &mut Vec<u8>,
-    mut take: impl FnMut(&[u8], Option<f64>),
-) {
-    for member in members {
-        let number = match member.value.kind {
-            Kind::Int | Kind::Float => json::parse_double(member.value.text(line)),
-            Kind::Null => None,
-            _ => continue,
-        };
-        read_key(line, member.key as usize, key);
-        if !NO_GAUGES.contains(&key.as_slice()) {
-            take(key, number);
-        }
-    }
-}
-
-/// Reads the key whose opening quote is at `at`.
-fn read_key(line: &[u8], at: usize, key: &mut Vec<u8>) {
-    key.clear();
-    let start = at + 1;
-    let Ok(end) = json::string_end(line, start) else { return };
-    let text = &line[start..end.end - 1];
-    if end.escaped { json::unescape(text, key) } else { key.extend_from_slice(text) }
-}
-
-/// Whether a string tells series apart: no free text, and no time, which would
-/// make a new series of every row.
-fn is_label(text: &[u8]) -> bool {
-    text.len() <= MAX_LABEL && Timestamp::parse(text).is_none()
 }
 
 impl Operator for ExportProm {
