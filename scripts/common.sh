@@ -44,6 +44,14 @@ prometheus_servers() {
     needs docker-compose docker-compose
 }
 
+# A browser, and a font for it to write with.
+browser() {
+    needs chromium chromium
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] && return
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends fonts-dejavu-core; } >&2
+}
+
 # Spark and Kafka run on Java 17 or later.
 java_runtime() { needs java openjdk-17-jre-headless; }
 

@@ -12,7 +12,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use support::process::{End, Live, end};
-use support::stages::{DETECT, EXPORT, INGEST, PARSE, STAGES, Stage, WINDOW, WINDOW_QUERY};
+use support::stages::{
+    DASHBOARD, DETECT, EXPORT, INGEST, PARSE, READERS, STAGES, Stage, WINDOW, WINDOW_QUERY,
+};
 
 /// A record in normal form that every program has a use for.
 const GOOD: &str = r#"{"timestamp":"2025-09-12T00:00:00.000Z","service":"auth","response_time":0.25,"status_code":200}"#;
@@ -56,7 +58,7 @@ fn mixed() -> Vec<u8> {
 
 #[test]
 fn no_input_no_output() {
-    for stage in STAGES {
+    for stage in READERS {
         let ran = stage.run(&[], "").success();
         assert_eq!((&*ran.stdout, &*ran.stderr), ("", ""), "{ran}");
     }
@@ -87,12 +89,16 @@ fn a_bad_line_is_counted_and_the_others_go_on() {
     let control = GOOD.replacen('{', r#"{"@":"x","#, 1);
     let raw_nul = GOOD.replace("auth", "au\0th");
     for (bad, reason, stages) in [
-        (not_utf8, "invalid_utf8", &[PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT][..]),
-        (raw_nul.as_bytes(), "invalid_json", &[PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT]),
-        (b"\0", "invalid_json", &[WINDOW, WINDOW_QUERY, DETECT, EXPORT]),
+        (not_utf8, "invalid_utf8", &[PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT, DASHBOARD][..]),
+        (
+            raw_nul.as_bytes(),
+            "invalid_json",
+            &[PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT, DASHBOARD],
+        ),
+        (b"\0", "invalid_json", &[WINDOW, WINDOW_QUERY, DETECT, EXPORT, DASHBOARD]),
         (b"\0", "no_match", &[PARSE]),
-        (control.as_bytes(), "reserved_key", &STAGES),
-        (br#"{"@":"end"}"#, "reserved_key", &STAGES),
+        (control.as_bytes(), "reserved_key", &READERS),
+        (br#"{"@":"end"}"#, "reserved_key", &READERS),
         (START.as_bytes(), "reserved_key", &[INGEST]),
         (br#"{"@raw":"x"}"#, "reserved_key", &[INGEST]),
         (br#"{"a":1,"\u0040source":{}}"#, "reserved_key", &[INGEST]),
@@ -140,7 +146,7 @@ fn an_escaped_nul_is_text() {
 fn a_line_may_be_long_but_not_longer_than_asked() {
     let long = GOOD.replace("auth", &"x".repeat(16 << 20));
     let input = text(&[GOOD, &long, GOOD]);
-    for stage in STAGES {
+    for stage in READERS {
         let (ran, stats) = stage.run_counting(&[], &input);
         let ran = ran.success();
         assert_eq!([&stats["records_in"], &stats["rejected"]], [&json!(3), &json!({})], "{ran}");
@@ -157,7 +163,7 @@ fn a_line_may_be_long_but_not_longer_than_asked() {
 
 #[test]
 fn strict_ends_at_the_first_reject() {
-    for stage in STAGES {
+    for stage in READERS {
         let ran = stage.run(&["--strict"], text(&[GOOD, r#"{"@":1}"#, GOOD])).exited(1);
         let message = format!("{}: stdin:2: reserved_key: ", stage.name);
         assert!(ran.stderr.starts_with(&message), "{ran}");
@@ -173,7 +179,7 @@ fn strict_ends_at_the_first_reject() {
 fn rejects_are_kept_with_reason_and_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rejects.ndjson");
-    for stage in STAGES {
+    for stage in READERS {
         let input = text(&[GOOD.as_bytes(), b"", b"{\"@\":\"\xff \\\" \t\"}", GOOD.as_bytes()]);
         let input = if stage.name == "ingest" {
             // It wraps what is not UTF-8.
@@ -196,7 +202,7 @@ fn rejects_are_kept_with_reason_and_place() {
 
 #[test]
 fn input_without_one_good_line_is_a_failure() {
-    for stage in STAGES {
+    for stage in READERS {
         let ran = stage.run(&[], text(&[r#"{"@":1}"#, "", r#"{"@":2}"#])).exited(1);
         assert!(
             ran.stderr.ends_with(&format!("{}: every line was rejected\n", stage.name)),
@@ -301,7 +307,7 @@ fn a_full_disk_is_an_error() {
 
 #[test]
 fn wrong_usage_is_named() {
-    for stage in STAGES {
+    for stage in READERS {
         let ran = stage.run(&["--colour"], "").exited(2);
         let message = format!("{}: unexpected argument '--colour' found\n", stage.name);
         assert!(ran.stderr.starts_with(&message) && ran.stdout.is_empty(), "{ran}");
@@ -313,7 +319,7 @@ fn a_missing_file_is_named_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (there, missing) = (folder.path().join("there"), folder.path().join("missing"));
     fs::write(&there, text(&[GOOD])).unwrap();
-    for stage in STAGES {
+    for stage in READERS {
         let ran = read_files(&stage, &[&there, &missing]).exited(1);
         let message = format!(
             "{}: cannot open {}: No such file or directory\n",

@@ -8,6 +8,7 @@ mod support;
 
 use std::fmt::Write as _;
 
+use highwater_core::dashboard::{Bounds, Dashboard, Shared, report};
 use highwater_core::detect::detector::{DetectorKind, Settings};
 use highwater_core::detect::{
     BARE, Condition, Detect, DetectOptions, Emit, REFERENCE, Rule, SeriesBounds, Test, select_rules,
@@ -40,6 +41,35 @@ fn check<O: Operator>(
     let lines: Vec<&[u8]> = input.lines().map(str::as_bytes).collect();
     let cut = cut.index(lines.len() + 1);
     prop_assert_eq!(resumed(&make, &lines, cut), rows(&mut make(), input.as_bytes()));
+    Ok(())
+}
+
+/// It prints nothing: what it shows in the end is compared.
+fn check_dashboard(input: &str, cut: prop::sample::Index) -> Result<(), TestCaseError> {
+    // Few of all, so that everything is forgotten now and then.
+    let history = "20m".parse().unwrap();
+    let few = Bounds {
+        series: 2,
+        points: 3,
+        all_points: 40,
+        more_fields: 6,
+        alerts: 3,
+        ..Bounds::new(history)
+    };
+    for bounds in [few, Bounds::new("6h".parse().unwrap())] {
+        let make = || Dashboard::new(Shared::new(bounds), Vec::new());
+        let lines: Vec<&[u8]> = input.lines().map(str::as_bytes).collect();
+        let (first, second) = lines.split_at(cut.index(lines.len() + 1));
+        let mut out = Output::in_memory();
+        let mut whole = make();
+        feed(&mut whole, &lines, &mut out);
+        let mut before = make();
+        feed(&mut before, first, &mut out);
+        let mut after = restored(&before, make());
+        feed(&mut after, second, &mut out);
+        let shown = |dashboard: &Dashboard| report(&dashboard.history().lock());
+        prop_assert_eq!(shown(&after), shown(&whole));
+    }
     Ok(())
 }
 
@@ -239,5 +269,6 @@ proptest! {
         }
         let alerts = rows(&mut detect(), windowed.as_bytes());
         check(|| ExportProm::new(PromOptions::default(), Vec::new()), &alerts, cut)?;
+        check_dashboard(&alerts, cut)?;
     }
 }

@@ -7,6 +7,7 @@
 #[cfg(feature = "kafka")]
 pub mod broker;
 pub mod chaos;
+pub mod chromium;
 #[cfg(feature = "kafka")]
 pub mod mock;
 pub mod pipeline;

@@ -34,9 +34,18 @@ pub const DETECT: Stage = Stage {
 };
 pub const EXPORT: Stage =
     Stage { name: "export-prom", path: env!("CARGO_BIN_EXE_export-prom"), args: &[] };
+/// With a report that goes nowhere, so that none listens.
+pub const DASHBOARD: Stage = Stage {
+    name: "dashboard",
+    path: env!("CARGO_BIN_EXE_dashboard"),
+    args: &["--report", "/dev/null"],
+};
+
+/// Those that write to stdout.
+pub const STAGES: [Stage; 6] = [INGEST, PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT];
 
 /// All of them.
-pub const STAGES: [Stage; 6] = [INGEST, PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT];
+pub const READERS: [Stage; 7] = [INGEST, PARSE, WINDOW, WINDOW_QUERY, DETECT, EXPORT, DASHBOARD];
 
 impl Stage {
     /// Runs it over `input`, with `more` arguments.

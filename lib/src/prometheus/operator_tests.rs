@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::line::Reason;
+use crate::row::MAX_LABEL;
 use crate::time::TimeDelta;
 use proptest::prelude::*;
 use std::cell::Cell;

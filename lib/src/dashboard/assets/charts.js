@@ -2,7 +2,8 @@
 
 // Numbers and times as the page writes them.
 const write = (() => {
-  const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+  const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+  const large = new Intl.NumberFormat("en", { maximumSignificantDigits: 9, maximumFractionDigits: 2 });
   const two = (number) => String(number).padStart(2, "0");
   const date = (ms) => new Date(ms).toISOString();
   return {
@@ -10,7 +11,8 @@ const write = (() => {
       if (value === null || value === undefined) return "–";
       const size = Math.abs(value);
       const isHandy = size === 0 || (size >= 1e-5 && size < 1e15);
-      return isHandy ? plain.format(value) : value.toExponential(4);
+      if (!isHandy) return value.toExponential(4);
+      return (size < 1000 ? small : large).format(value);
     },
     time: (ms) => date(ms).slice(0, 19).replace("T", " "),
     // Marks of an axis that are `step` seconds apart.
@@ -139,7 +141,7 @@ class Chart {
       cursor: { y: false, drag: { setScale: false, x: false, y: false } },
       scales: { x: { time: true, range: Chart.span }, y: { range: this.range ?? Chart.fromZero } },
       axes: [
-        { ...axis, values: (_, marks, __, ___, step) => marks.map((mark) => write.mark(mark, step)) },
+        { ...axis, size: 34, values: (_, marks, __, ___, step) => marks.map((mark) => write.mark(mark, step)) },
         { ...axis, size: 64, values: (_, marks) => marks.map(write.number) },
       ],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
@@ -225,7 +227,7 @@ class Chart {
       const { value, at } = this.newest(series);
       return element("tr", {},
         element("th", { scope: "row", textContent: series.name }),
-        element("td", { className: "number", textContent: this.text(value) }),
+        element("td", { className: "number", textContent: value === null ? "–" : String(value) }),
         element("td", { className: "time", textContent: at === undefined ? "–" : write.time(at) }));
     }));
   }

@@ -82,7 +82,7 @@
     const number = alert.value === null || alert.value.trim() === "" ? NaN : Number(alert.value);
     const value = Number.isFinite(number) ? write.number(number) : alert.value ?? "";
     const cells = [
-      [write.time(alert.t), "time"], [word, tone], [alert.alert, ""],
+      [write.time(alert.t), "time"], [word, `severity ${tone}`], [alert.alert, ""],
       [model.labelsOf(alert.labels), ""],
       [value && alert.field ? `${alert.field} ${value}` : value, "number"], [alert.reason ?? "", ""],
     ];

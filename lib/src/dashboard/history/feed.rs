@@ -36,8 +36,8 @@ impl Cursor {
 
 impl History {
     /// Appends, as one JSON object, figures and what has changed since `cursor`
-    /// read last; moves the cursor on. Stops at a series or alert behind
-    /// `budget` bytes: then the cursor is still behind.
+    /// read last; moves the cursor on. Stops behind the series or alert that
+    /// takes it past `budget` bytes: then the cursor is still behind.
     pub fn read(&self, cursor: &mut Cursor, budget: usize, out: &mut Vec<u8>) {
         let end = out.len().saturating_add(budget);
         out.extend_from_slice(b"{\"status\":");
@@ -47,8 +47,12 @@ impl History {
         if before != cursor.next_alert {
             self.write_counts(out);
         }
-        if is_whole {
+        // Each time at least one thing is told, or it would never end.
+        if is_whole && (before == cursor.next_alert || out.len() < end) {
             self.write_series(cursor, end, out);
+        } else {
+            // So that the cursor shows that it is behind.
+            cursor.pass.get_or_insert(Pass { target: self.revision, next_series: 0 });
         }
         out.push(b'}');
     }
@@ -102,7 +106,7 @@ impl History {
         let mut separator: &[u8] = b"";
         out.extend_from_slice(b",\"alerts\":[");
         for alert in self.alerts.range(first..) {
-            if out.len() >= end {
+            if out.len() >= end && !separator.is_empty() {
                 is_whole = false;
                 break;
             }
@@ -121,10 +125,6 @@ impl History {
             out.push(b'}');
         }
         out.push(b']');
-        if !is_whole && cursor.pass.is_none() {
-            // So that the cursor shows that it is behind.
-            cursor.pass = Some(Pass { target: self.revision, next_series: 0 });
-        }
         is_whole
     }
 
@@ -154,7 +154,7 @@ impl History {
             if series.changed <= cursor.since || is_old {
                 continue;
             }
-            if out.len() >= end {
+            if out.len() >= end && !separator.is_empty() {
                 is_whole = false;
                 pass.next_series = *id;
                 break;
