@@ -170,7 +170,9 @@ fn answers_are_for_this_machine_and_bring_nothing_from_outside() {
 
 /// Rows of a hundred services with twenty numbers each.
 fn many(minutes: impl Iterator<Item = u32>) -> String {
-    let numbers: String = (0..20).map(|number| format!(",\"n{number}\":{number}.12345")).collect();
+    let numbers: Vec<String> =
+        (0..20).map(|number| format!(",\"n{number}\":{number}.12345")).collect();
+    let numbers = numbers.concat();
     minutes
         .flat_map(|minute| (0..100).map(move |service| (minute, service)))
         .map(|(minute, service)| row("q", minute, &format!("\"service\":\"{service}\"{numbers}")))
@@ -537,9 +539,9 @@ fn the_page_is_for_everyone() {
     }
     live.write(minute(2, "0.75", "1.5"));
     for severity in ["critical", "warning", "info", "other"] {
-        let line =
+        let told =
             alert("ddos", 2, "\"reason\":\"a reason of some length\",\"ip_address\":\"192.0.2.7\"");
-        live.write(line.replace("critical", severity));
+        live.write(told.replace("critical", severity));
     }
     let mut tab = browser.open(&format!("http://{address}/"));
     tab.wait_for("document.getElementById('alert-count').textContent === '4'");
@@ -645,10 +647,11 @@ fn pictures() {
     let mut tab = browser.open(&format!("http://{address}/"));
     tab.wait_for("document.getElementById('state').dataset.state === 'live'");
     tab.wait_for("document.getElementById('alert-count').textContent !== '0'");
+    tab.call("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
     for (name, scheme, width, height) in [
-        ("dashboard", "light", 1_200, 1_020),
+        ("dashboard", "light", 1_200, 1_580),
         ("dashboard-dark", "dark", 1_200, 1_020),
-        ("dashboard-phone", "light", 360, 1_100),
+        ("dashboard-phone", "light", 360, 1_040),
     ] {
         tab.prefer(scheme);
         tab.resize(width, height);

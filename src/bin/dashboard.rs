@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         let history = Shared::new(Bounds::new(args.history));
         let mut dashboard = Dashboard::new(history.clone(), args.queries);
         if let Some(path) = args.report.clone() {
-            dashboard = dashboard.with_report(cli::file_writer(path));
+            dashboard = dashboard.with_report(Box::new(cli::file_writer(path)));
         }
         // Ends, and with it the page, when this returns.
         let _server = address.map(|address| serve(&history, &address)).transpose()?;

@@ -1,4 +1,4 @@
-//! A real Chromium without a window, driven by the DevTools protocol.
+//! A real Chromium without a window, driven by its protocol for developers.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -93,7 +93,7 @@ impl Chromium {
         let (socket, _) = tungstenite::client(socket, stream).unwrap();
         let mut tab = Tab { socket, next: 0, events: Vec::new() };
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            tab.call(&format!("{domain}.enable"), json!({}));
+            tab.call(&format!("{domain}.enable"), &json!({}));
         }
         tab
     }
@@ -142,7 +142,7 @@ impl Tab {
     ///
     /// If the browser refuses it or does not answer.
     #[track_caller]
-    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let id = self.next;
         let request = json!({"id": id, "method": method, "params": parameters});
@@ -163,7 +163,7 @@ impl Tab {
     /// Goes to a page and waits until it is loaded.
     #[track_caller]
     pub fn go(&mut self, url: &str) {
-        let result = self.call("Page.navigate", json!({ "url": url }));
+        let result = self.call("Page.navigate", &json!({ "url": url }));
         assert!(result["errorText"].is_null(), "{url}: {result}");
         self.wait_for("document.readyState === 'complete'");
     }
@@ -177,7 +177,7 @@ impl Tab {
     pub fn get(&mut self, expression: &str) -> Value {
         let result = self.call(
             "Runtime.evaluate",
-            json!({"expression": expression, "returnByValue": true, "awaitPromise": true}),
+            &json!({"expression": expression, "returnByValue": true, "awaitPromise": true}),
         );
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
         result["result"]["value"].clone()
@@ -218,7 +218,7 @@ impl Tab {
                 "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code,
                 "text": if kind == "keyDown" { text } else { "" },
             });
-            self.call("Input.dispatchKeyEvent", event);
+            self.call("Input.dispatchKeyEvent", &event);
         }
     }
 
@@ -226,13 +226,13 @@ impl Tab {
     pub fn resize(&mut self, width: u32, height: u32) {
         let size =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// Has the page believe that the user prefers this colour scheme.
     pub fn prefer(&mut self, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
     }
 
     /// Cuts the page off from any network.
@@ -240,12 +240,12 @@ impl Tab {
         let conditions = json!({
             "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0,
         });
-        self.call("Network.emulateNetworkConditions", conditions);
+        self.call("Network.emulateNetworkConditions", &conditions);
     }
 
     /// Writes what is to be seen as a PNG file.
     pub fn screenshot(&mut self, file: &Path) {
-        let picture = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let picture = self.call("Page.captureScreenshot", &json!({"format": "png"}));
         fs::write(file, base64(picture["data"].as_str().unwrap())).unwrap();
     }
 
@@ -253,7 +253,7 @@ impl Tab {
     /// the console, requests to anywhere but this machine.
     pub fn complaints(&mut self) -> Vec<String> {
         // What has happened before the answer to this is here by then.
-        self.call("Runtime.evaluate", json!({"expression": "0"}));
+        self.call("Runtime.evaluate", &json!({"expression": "0"}));
         self.events.iter().filter(|event| is_complaint(event)).map(Value::to_string).collect()
     }
 

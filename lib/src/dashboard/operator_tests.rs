@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::dashboard::Cursor;
 use crate::time::TimeDelta;
 
 const WINDOW: &str =
@@ -17,7 +18,7 @@ fn shown(queries: &[&str], lines: &[&str]) -> Value {
     dashboard.on_end(&mut out).unwrap();
     assert_eq!(out.rows(), b"");
     let mut text = Vec::new();
-    history.lock().read(&mut Default::default(), usize::MAX, &mut text);
+    history.lock().read(&mut Cursor::default(), usize::MAX, &mut text);
     serde_json::from_slice(&text).unwrap()
 }
 

@@ -26,21 +26,21 @@ pub(super) fn file(path: &str) -> Option<(&'static str, String)> {
         "/" => Some(("text/html; charset=utf-8", live())),
         "/page.css" => Some((style, STYLE.to_owned())),
         "/uplot.css" => Some((style, UPLOT_STYLE.to_owned())),
-        _ => {
-            let mut scripts = [UPLOT].into_iter().chain(SCRIPTS);
-            scripts.find(|(name, _)| *name == path).map(|(_, text)| (script, text.to_owned()))
-        }
+        _ => scripts().find(|(name, _)| *name == path).map(|(_, text)| (script, text.to_owned())),
     }
+}
+
+/// In the order in which they are run: path and text.
+fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [UPLOT].into_iter().chain(SCRIPTS)
 }
 
 /// The page that a server shows.
 fn live() -> String {
     let styles = "<link rel=\"stylesheet\" href=\"/uplot.css\">\n\
                   <link rel=\"stylesheet\" href=\"/page.css\">";
-    let mut scripts = String::new();
-    for (name, _) in [UPLOT].into_iter().chain(SCRIPTS) {
-        scripts.push_str(&format!("<script src=\"{name}\" defer></script>\n"));
-    }
+    let scripts: String =
+        scripts().flat_map(|(name, _)| ["<script src=\"", name, "\" defer></script>\n"]).collect();
     fill(styles, "", &scripts)
 }
 
@@ -57,10 +57,8 @@ pub fn report(history: &History) -> Vec<u8> {
     history.read(&mut Cursor::default(), usize::MAX, &mut json);
     let json = inert(&String::from_utf8_lossy(&json));
     let data = format!("<script type=\"application/json\" id=\"report\">{json}</script>");
-    let mut scripts = String::new();
-    for (_, text) in [UPLOT].into_iter().chain(SCRIPTS) {
-        scripts.push_str(&format!("<script>{text}</script>\n"));
-    }
+    let scripts: String =
+        scripts().flat_map(|(_, text)| ["<script>", text, "</script>\n"]).collect();
     fill(&styles, &data, &scripts).into_bytes()
 }
 
@@ -105,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_is_put_inline_does_not_end_its_element() {
-        for (name, text) in [UPLOT].into_iter().chain(SCRIPTS) {
+        for (name, text) in scripts() {
             for mark in ["</script", "<!--"] {
                 assert!(!text.contains(mark), "{name}: {mark}");
             }

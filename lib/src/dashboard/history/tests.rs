@@ -16,9 +16,9 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// The window of a minute that ends `minutes` after 1970 began.
-fn minute(minutes: i64) -> Option<Place> {
+fn minute(minutes: i64) -> Place {
     let at = |minutes| Timestamp::from_micros(minutes * MINUTE);
-    Some(Place { end: at(minutes), start: at(minutes - 1) })
+    Place { end: at(minutes), start: at(minutes - 1) }
 }
 
 fn row(history: &mut History, service: &str, place: Option<Place>, values: &[(&str, Option<f64>)]) {
@@ -32,7 +32,7 @@ fn row(history: &mut History, service: &str, place: Option<Place>, values: &[(&s
 }
 
 fn put(history: &mut History, service: &str, minutes: i64, value: f64) {
-    row(history, service, minute(minutes), &[("error_rate", Some(value))]);
+    row(history, service, Some(minute(minutes)), &[("error_rate", Some(value))]);
 }
 
 fn read(history: &History, cursor: &mut Cursor, budget: usize) -> Value {
@@ -45,8 +45,10 @@ fn all(history: &History) -> Value {
     read(history, &mut Cursor::default(), usize::MAX)
 }
 
+type Shown = (String, String, Vec<(i64, Option<f64>)>);
+
 /// The points of each series: service, field, and pairs of minute and value.
-fn points(told: &Value) -> Vec<(String, String, Vec<(i64, Option<f64>)>)> {
+fn points(told: &Value) -> Vec<Shown> {
     let list = |value: &Value| value.as_array().unwrap().clone();
     list(&told["series"])
         .iter()
@@ -61,11 +63,7 @@ fn points(told: &Value) -> Vec<(String, String, Vec<(i64, Option<f64>)>)> {
         .collect()
 }
 
-fn series(
-    service: &str,
-    field: &str,
-    points: &[(i64, f64)],
-) -> (String, String, Vec<(i64, Option<f64>)>) {
+fn series(service: &str, field: &str, points: &[(i64, f64)]) -> Shown {
     let points = points.iter().map(|(at, value)| (*at, Some(*value))).collect();
     (service.to_owned(), field.to_owned(), points)
 }
@@ -87,10 +85,10 @@ fn points_stand_in_time_order_and_a_window_has_one() {
 fn nulls_are_gaps_of_what_is_known() {
     let mut history = History::new(BOUNDS);
     let none = [("error_rate", None)];
-    row(&mut history, "a", minute(1), &none);
+    row(&mut history, "a", Some(minute(1)), &none);
     assert_eq!(points(&all(&history)), []);
     put(&mut history, "a", 2, 2.0);
-    row(&mut history, "a", minute(3), &none);
+    row(&mut history, "a", Some(minute(3)), &none);
     assert_eq!(points(&all(&history))[0].2, [(2, Some(2.0)), (3, None)]);
 }
 
@@ -142,7 +140,7 @@ fn fields_are_bounded_but_for_those_with_a_panel() {
     let mut history = History::new(BOUNDS);
     let long = "x".repeat(1 << 20);
     for field in [&*long, "n", "m", "health_score"] {
-        row(&mut history, "a", minute(1), &[(field, Some(1.0))]);
+        row(&mut history, "a", Some(minute(1)), &[(field, Some(1.0))]);
     }
     let fields: Vec<String> =
         points(&all(&history)).into_iter().map(|(_, field, _)| field).collect();
@@ -173,7 +171,7 @@ fn points_are_bounded_each_and_in_all() {
 fn alert(history: &mut History, name: &str, minutes: i64) {
     let name = format!("\"{name}\"");
     let text = format!("\"alert\":{name}");
-    history.alert(name.as_bytes(), text.as_bytes(), minute(minutes), Timestamp::EPOCH);
+    history.alert(name.as_bytes(), text.as_bytes(), Some(minute(minutes)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -221,7 +219,7 @@ fn small_bites_give_the_whole() {
             put(&mut history, service, minutes, 1.0);
             alert(&mut history, service, minutes);
         }
-        row(&mut history, service, minute(3), &[("n", Some(1.0))]);
+        row(&mut history, service, Some(minute(3)), &[("n", Some(1.0))]);
     }
     let whole = all(&history);
     let (mut cursor, mut alerts, mut told, mut bites) = (Cursor::default(), vec![], vec![], 0);
@@ -267,7 +265,7 @@ fn what_changes_during_a_pass_is_told() {
 #[test]
 fn a_damaged_state_is_refused() {
     let mut history = History::new(BOUNDS);
-    row(&mut history, "a", minute(1), &[("n", Some(1.0)), ("error_rate", Some(2.0))]);
+    row(&mut history, "a", Some(minute(1)), &[("n", Some(1.0)), ("error_rate", Some(2.0))]);
     alert(&mut history, "x", 1);
     let mut state = SnapshotWriter::new();
     history.snapshot(&mut state);
