@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Tab, is_wanted};
+use support::pipeline::{Line, append};
 use support::process::{End, Live};
 use support::stages::DASHBOARD;
+use support::workplace::synthetic;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -319,6 +321,29 @@ fn a_report_can_go_into_a_pipe() {
     );
     let ran = ran.success();
     assert_eq!(embedded(&ran.stdout)["status"]["rows"], 1);
+}
+
+#[test]
+fn under_a_checkpoint_the_next_run_goes_on_with_what_was_shown() {
+    let log = synthetic(4_000);
+    let middle = log.len() / 2;
+    let half = middle + log[middle..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let line = Line::new(
+        "ingest log --checkpoint state | parse --checkpoint state |
+         window --query log-analysis --at-end keep --checkpoint state |
+         detect --rules reference --pass-through --checkpoint state |
+         dashboard --report report.html --checkpoint state",
+    );
+    let [whole, cut] = [&[&log[..]][..], &[&log[..half], &log[half..]]].map(|parts| {
+        let folder = tempfile::tempdir().unwrap();
+        for part in parts {
+            append(folder.path().join("log"), part);
+            line.run(folder.path()).success();
+        }
+        embedded(&fs::read_to_string(folder.path().join("report.html")).unwrap())
+    });
+    assert!(whole["status"]["rows"].as_u64().unwrap() > 20, "{}", whole["status"]);
+    assert!(cut == whole, "{}\n{}", cut["status"], whole["status"]);
 }
 
 /// Rows of one minute of two services, by two queries that both count requests.

@@ -164,6 +164,7 @@ fn program(name: &str) -> &'static str {
         "parse" => env!("CARGO_BIN_EXE_parse"),
         "window" => env!("CARGO_BIN_EXE_window"),
         "detect" => env!("CARGO_BIN_EXE_detect"),
+        "dashboard" => env!("CARGO_BIN_EXE_dashboard"),
         "export-prom" => env!("CARGO_BIN_EXE_export-prom"),
         "produce-synthetic" => env!("CARGO_BIN_EXE_produce-synthetic"),
         #[cfg(feature = "kafka")]
