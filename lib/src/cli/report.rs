@@ -156,11 +156,11 @@ fn put_in_place(file: &Path, text: &[u8], permissions: Option<Permissions>) -> i
 
 /// Writes a file as a whole, so that a reader sees the old content or the new.
 /// What is no file, such as `/dev/stdout`, is written to as it is.
-pub fn file_writer(path: PathBuf) -> Box<dyn FnMut(&[u8]) -> Result<(), StageError>> {
-    Box::new(move |text| {
+pub fn file_writer(path: PathBuf) -> impl FnMut(&[u8]) -> Result<(), StageError> {
+    move |text| {
         write_whole(&path, text)
             .map_err(|source| StageError::Write { to: path.display().to_string(), source })
-    })
+    }
 }
 
 #[cfg(test)]

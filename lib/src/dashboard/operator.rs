@@ -43,6 +43,8 @@ pub struct Dashboard {
     ip_address: usize,
     user_id: usize,
     report: Option<ReportWriter>,
+    /// Rows of this run that were not asked for.
+    filtered: u64,
     /// Processing time as last told.
     now: Timestamp,
     labels: Labels,
@@ -78,6 +80,7 @@ impl Dashboard {
             ip_address,
             user_id,
             report: None,
+            filtered: 0,
             now: Timestamp::EPOCH,
             labels: Labels::default(),
             alert: Alert::default(),
@@ -221,6 +224,7 @@ impl Operator for Dashboard {
             Ok(()) if self.rows.is_alert() => self.take_alert(line.bytes),
             Ok(()) if self.is_wanted(line.bytes) => self.take_row(line.bytes),
             Ok(()) => {
+                self.filtered += 1;
                 self.history.lock().filtered();
                 Ok(())
             }
@@ -256,10 +260,12 @@ impl Operator for Dashboard {
     }
 
     fn stats(&self, stats: &mut Stats) {
-        let Figures { filtered, refused, crowded, too_old, .. } = self.history.lock().figures();
+        let Figures { refused, crowded, too_old, .. } = self.history.lock().figures();
+        let judged = stats.records_in.saturating_sub(stats.rejected());
         stats.own.extend([
-            Figure::new("filtered", filtered),
-            Figure::new("crowded", crowded),
+            Figure::used("shown", judged.saturating_sub(self.filtered)),
+            Figure::fate("filtered", self.filtered),
+            Figure::count("crowded", crowded),
             Figure::loss("too_old", too_old),
             Figure::loss("refused", refused),
         ]);

@@ -11,7 +11,6 @@ use crate::row::{self, MAX_LABEL, RowError, RowReader, for_each_number, is_label
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
-use crate::time::Timestamp;
 
 /// Where the exposition goes, again and again. Clocks, files and connections
 /// are behind this.

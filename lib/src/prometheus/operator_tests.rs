@@ -3,7 +3,7 @@
 use super::*;
 use crate::line::Reason;
 use crate::row::MAX_LABEL;
-use crate::time::TimeDelta;
+use crate::time::{TimeDelta, Timestamp};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::cell::RefCell;
