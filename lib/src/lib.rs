@@ -51,7 +51,8 @@
 //!
 //! - Same input bytes, same output bytes: results do not depend on the sizes of
 //!   reads, on hash seeds or on the clock.
-//! - Only [`cli`], [`source`] and the Kafka sink open files or connections and read clocks; only [`cli`] writes to stderr. Operators read
+//! - Only [`cli`], [`source`], [`http`] and the sinks of Kafka and of metrics open files or connections
+//!   and read clocks; only [`cli`] writes to stderr. Operators read
 //!   no clock, file or environment.
 //! - Windows are half-open, `[start, end)`, and closed exactly when
 //!   `end ≤ watermark`. A record never enters a closed window.

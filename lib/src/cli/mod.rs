@@ -1,5 +1,5 @@
 //! The edge: arguments that all stages share, files, signals, clocks, exit
-//! codes. Only this module reads a clock or writes to stderr.
+//! codes. Only this module writes to stderr.
 
 mod args;
 mod checkpoint;
