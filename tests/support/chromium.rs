@@ -16,13 +16,8 @@ use tungstenite::{Message, WebSocket};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether tests may start a browser. If not, says what is left out.
-#[allow(clippy::print_stdout, reason = "cargo shows it with the test's own output")]
 pub fn is_wanted(test: &str) -> bool {
-    let is_wanted = std::env::var_os("HIGHWATER_TEST_SERVERS").is_some_and(|value| value == "1");
-    if !is_wanted {
-        println!("{test}: left out, it needs Chromium; scripts/test runs it");
-    }
-    is_wanted
+    super::servers_are_wanted(test, "Chromium")
 }
 
 /// A browser with a profile of its own, ended with the test.

@@ -117,12 +117,14 @@ fn write_whole(file: &Path, text: &[u8]) -> io::Result<()> {
         Ok(metadata) => metadata.is_file(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    // A link stays one.
-    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    if is_replaceable && put_in_place(&target, text, None).is_ok() {
-        return Ok(());
+    // A link stays one, even one that leads nowhere, as /dev/stdout does to a file
+    // that has been deleted.
+    let target = fs::canonicalize(file).ok();
+    let target = target.or_else(|| fs::symlink_metadata(file).is_err().then(|| file.to_owned()));
+    match target.filter(|_| is_replaceable) {
+        Some(target) if put_in_place(&target, text, None).is_ok() => Ok(()),
+        _ => fs::write(file, text),
     }
-    fs::write(file, text)
 }
 
 /// Writes a file so that a reader sees the old content or the new, whole. All
@@ -191,5 +193,15 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         write_whole(Path::new("/dev/null"), b"three").unwrap();
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_stays_one_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("new"), folder.path().join("link"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        file_writer(link.clone())(b"one").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }
