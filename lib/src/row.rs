@@ -8,7 +8,7 @@
 //! query has none. The rest are keys and aggregates. A row that is an alert of
 //! `detect` begins with `"alert"` and `"severity"`, both strings.
 
-mod member;
+mod selection;
 
 use crate::line::{
     Field, Kind, Line, Member, Projection, Reason, ScanError, Scanner, Value, read_instant,
@@ -16,8 +16,8 @@ use crate::line::{
 use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::time::{TimeReader, Timestamp};
 
-pub use member::MAX_LABEL;
-pub(crate) use member::{for_each_number, is_label, label, read_key};
+pub use selection::{MAX_LABEL, Selection};
+pub(crate) use selection::{PERSONAL, is_label, read_key};
 
 /// Where a row stands in event time: its window, half-open, or an instant.
 ///

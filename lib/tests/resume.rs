@@ -15,6 +15,7 @@ use highwater_core::detect::{
 };
 use highwater_core::format::{CsvParser, LogFormatParser, TimeOptions, Untimed};
 use highwater_core::prometheus::{ExportProm, Options as PromOptions};
+use highwater_core::row::Selection;
 use highwater_core::stage::{Format, Ingest, Parse};
 use highwater_core::stream::{Operator, Output};
 use highwater_core::time::Calendar;
@@ -57,7 +58,7 @@ fn check_dashboard(input: &str, cut: prop::sample::Index) -> Result<(), TestCase
         ..Bounds::new(history)
     };
     for bounds in [few, Bounds::new("6h".parse().unwrap())] {
-        let make = || Dashboard::new(Shared::new(bounds), Vec::new());
+        let make = || Dashboard::new(Shared::new(bounds), Selection::default());
         let lines: Vec<&[u8]> = input.lines().map(str::as_bytes).collect();
         let (first, second) = lines.split_at(cut.index(lines.len() + 1));
         let mut out = Output::in_memory();
@@ -268,7 +269,7 @@ proptest! {
             check(rules, &input, cut)?;
         }
         let alerts = rows(&mut detect(), windowed.as_bytes());
-        check(|| ExportProm::new(PromOptions::default(), Vec::new()), &alerts, cut)?;
+        check(|| ExportProm::new(PromOptions::default(), Selection::default()), &alerts, cut)?;
         check_dashboard(&alerts, cut)?;
     }
 }

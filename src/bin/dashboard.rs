@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, UsageError};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, SelectionArgs, UsageError};
 use highwater_core::dashboard::{Bounds, Dashboard, Shared, router};
 use highwater_core::http::Server;
 use highwater_core::source::Address;
@@ -50,10 +50,8 @@ struct Args {
     #[arg(long, value_name = "DURATION", default_value = "6h")]
     history: TimeDelta,
 
-    /// Show the rows of this query; may be given again. Without it, all rows but those with an
-    /// ip_address or user_id. Alerts always are
-    #[arg(long = "query", value_name = "NAME")]
-    queries: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// Go on serving the page when the input has ended, until Ctrl-C
     #[arg(long)]
@@ -97,7 +95,7 @@ fn main() -> ExitCode {
         }
         let address = args.address()?;
         let history = Shared::new(Bounds::new(args.history));
-        let mut dashboard = Dashboard::new(history.clone(), args.queries);
+        let mut dashboard = Dashboard::new(history.clone(), args.selection.selection());
         if let Some(path) = args.report.clone() {
             dashboard = dashboard.with_report(Box::new(cli::file_writer(path)));
         }

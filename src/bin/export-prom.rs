@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, Textfile, UsageError};
+use highwater_core::cli::{self, CheckpointArgs, IoArgs, Run, SelectionArgs, Textfile, UsageError};
 use highwater_core::prometheus::{ExportProm, Options, parse_label};
 use highwater_core::sink::prometheus::{Grouping, Pushgateway, Scrape};
 use highwater_core::source::Address;
@@ -38,10 +38,8 @@ struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Export the rows of this query; may be given again. Without it, all rows but those with
-    /// an ip_address or user_id. Alerts always are
-    #[arg(long = "query", value_name = "NAME")]
-    queries: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// Put this in front of every metric's name
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
@@ -133,19 +131,35 @@ impl Args {
         Ok(())
     }
 
+    /// Names of the labels that a Pushgateway gives.
+    fn taken_labels(&self) -> Result<Vec<String>, UsageError> {
+        if self.push.is_none() {
+            return Ok(Vec::new());
+        }
+        let grouping = self.grouping.iter().map(|(name, _)| name.clone());
+        let taken: Vec<String> = ["job".to_owned()].into_iter().chain(grouping).collect();
+        match self.labels.iter().find(|(name, _)| taken.contains(name)) {
+            Some((name, _)) => {
+                Err(UsageError(format!("--label {name}: the Pushgateway has a {name} of its own")))
+            }
+            None => Ok(taken),
+        }
+    }
+
     /// The operator, with the sinks that are asked for.
     fn operator(&self) -> anyhow::Result<ExportProm> {
         let options = Options {
             prefix: self.prefix.clone(),
             labels: self.labels.clone(),
+            taken_labels: self.taken_labels()?,
             max_series: self.max_series,
             stale_after: self.stale_after,
         };
         if self.format == Some(Exposition::Openmetrics) {
             self.check_backfill()?;
-            return Ok(ExportProm::backfill(options, self.queries.clone()));
+            return Ok(ExportProm::backfill(options, self.selection.selection()));
         }
-        let mut export = ExportProm::new(options, self.queries.clone());
+        let mut export = ExportProm::new(options, self.selection.selection());
         let every = self.every.to_duration().filter(|every| !every.is_zero()).ok_or_else(|| {
             UsageError(format!("--every {}: write a length of time, like 10s", self.every))
         })?;

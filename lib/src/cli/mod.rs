@@ -18,6 +18,7 @@ mod quantity;
 mod report;
 mod reshape;
 mod run;
+mod selection;
 mod signals;
 mod summary;
 mod terminal;
@@ -45,6 +46,7 @@ pub use pace::Pacer;
 pub use report::file_writer;
 pub use reshape::ReshapeArgs;
 pub use run::Run;
+pub use selection::SelectionArgs;
 pub use textfile::Textfile;
 pub use times::TimeArgs;
 

@@ -7,7 +7,7 @@ use super::history::{Bounds, Ended, Figures, History};
 use super::page;
 use super::text::{Labels, write_text};
 use crate::line::{Control, Line, Projection, Value};
-use crate::row::{self, Place, RowError, RowReader, for_each_number, read_key};
+use crate::row::{Place, RowError, RowReader, Selection, read_key};
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
@@ -37,11 +37,7 @@ pub type ReportWriter = Box<dyn FnMut(&[u8]) -> Result<(), StageError>>;
 pub struct Dashboard {
     rows: RowReader,
     history: Shared,
-    /// The queries that are shown; if empty, all that are not by user or
-    /// address.
-    queries: Vec<String>,
-    ip_address: usize,
-    user_id: usize,
+    selection: Selection,
     report: Option<ReportWriter>,
     /// Rows of this run that were not asked for.
     filtered: u64,
@@ -68,17 +64,14 @@ struct Alert {
 }
 
 impl Dashboard {
-    /// Keeps the rows of `queries`, or if there are none named, all rows
-    /// without an `ip_address` or `user_id`; and all alerts.
-    pub fn new(history: Shared, queries: Vec<String>) -> Self {
+    /// Keeps the rows that are selected, and all alerts.
+    pub fn new(history: Shared, mut selection: Selection) -> Self {
         let mut projection = Projection::default();
-        let (ip_address, user_id) = (projection.add("ip_address"), projection.add("user_id"));
+        selection.look_at(&mut projection);
         Self {
             rows: RowReader::new(projection, Some(TIME)).with_members(),
             history,
-            queries,
-            ip_address,
-            user_id,
+            selection,
             report: None,
             filtered: 0,
             now: Timestamp::EPOCH,
@@ -100,14 +93,6 @@ impl Dashboard {
         &self.history
     }
 
-    fn is_wanted(&mut self, line: &[u8]) -> bool {
-        let Self { rows, queries, .. } = self;
-        if !queries.is_empty() {
-            return queries.iter().any(|query| rows.is_of_query(line, query));
-        }
-        !rows.field(self.ip_address).is_present() && !rows.field(self.user_id).is_present()
-    }
-
     fn place(&mut self, line: &[u8]) -> Result<Option<Place>, RowError> {
         match self.rows.place(line) {
             Err(RowError::NoTime) => Ok(None),
@@ -117,7 +102,7 @@ impl Dashboard {
 
     /// Collects the labels of the row, or of the alert, without `except`.
     fn collect_labels(&mut self, line: &[u8], except: &[&[u8]]) {
-        let Self { rows, labels, key, value, .. } = self;
+        let Self { rows, selection, labels, key, value, .. } = self;
         labels.begin(match Value::read(rows.query(), line, value) {
             Value::Str(query) => Some(query),
             _ => None,
@@ -127,7 +112,7 @@ impl Dashboard {
             if key == b"query" || except.contains(&key.as_slice()) {
                 continue;
             }
-            if let Some(text) = row::label(key, member.value, line, value) {
+            if let Some(text) = selection.label(key, member.value, line, value) {
                 labels.push(key, text);
             }
         }
@@ -136,12 +121,12 @@ impl Dashboard {
     fn take_row(&mut self, line: &[u8]) -> Result<(), RowError> {
         let place = self.place(line)?;
         self.collect_labels(line, &[]);
-        let Self { rows, history, labels, key, now, .. } = self;
+        let Self { rows, selection, history, labels, key, now, .. } = self;
         let mut history = history.lock();
         let mut update = history.row(labels.end(), place, *now);
         // A time that is a number says where the row stands.
         let is_time = |key: &[u8]| key == TIME.as_bytes() && rows.window().is_none();
-        for_each_number(rows.members(), line, key, |key, number| {
+        selection.for_each_number(rows.members(), line, key, |key, number| {
             if !is_time(key) {
                 update.set(key, number);
             }
@@ -222,7 +207,7 @@ impl Operator for Dashboard {
         let taken = match self.rows.read(line) {
             Err(error) => Err(error),
             Ok(()) if self.rows.is_alert() => self.take_alert(line.bytes),
-            Ok(()) if self.is_wanted(line.bytes) => self.take_row(line.bytes),
+            Ok(()) if self.selection.has(&mut self.rows, line.bytes) => self.take_row(line.bytes),
             Ok(()) => {
                 self.filtered += 1;
                 self.history.lock().filtered();
@@ -274,7 +259,7 @@ impl Operator for Dashboard {
 
 impl fmt::Debug for Dashboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dashboard").field("queries", &self.queries).finish_non_exhaustive()
+        f.debug_struct("Dashboard").field("selection", &self.selection).finish_non_exhaustive()
     }
 }
 

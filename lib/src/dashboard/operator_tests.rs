@@ -10,7 +10,8 @@ const WINDOW: &str =
 fn shown(queries: &[&str], lines: &[&str]) -> Value {
     let history = Shared::new(Bounds::new(TimeDelta::from_seconds(3_600)));
     let queries = queries.iter().map(|query| (*query).to_owned()).collect();
-    let mut dashboard = Dashboard::new(history.clone(), queries);
+    let selection = Selection::new(queries, Vec::new());
+    let mut dashboard = Dashboard::new(history.clone(), selection);
     let mut out = Output::in_memory();
     for line in lines {
         dashboard.on_record(Line { bytes: line.as_bytes(), fault: None }, &mut out).unwrap();

@@ -43,6 +43,9 @@ impl Names {
         }
         self.name.extend_from_slice(&self.prefix);
         text::write_metric_name(field, &mut self.name);
+        if is_of_prometheus(&self.name) {
+            self.name.splice(..0, *b"field_");
+        }
         self.name != self.anomaly_count && self.name != self.last_window_end
     }
 
@@ -56,4 +59,12 @@ impl Names {
     pub(super) fn name(&self) -> &[u8] {
         &self.name
     }
+}
+
+/// Whether Prometheus or a Pushgateway has metrics of that name itself, about
+/// targets, alerts and pushes: one of ours would take their place, or be refused.
+fn is_of_prometheus(name: &[u8]) -> bool {
+    matches!(name, b"up" | b"push_time_seconds" | b"push_failure_time_seconds")
+        || name.starts_with(b"scrape_")
+        || name.starts_with(b"ALERTS")
 }

@@ -7,7 +7,7 @@ use super::backfill::Backfill;
 use super::labels::LabelSet;
 use super::registry::{Options, Registry};
 use crate::line::{Control, Line, Projection, Value};
-use crate::row::{self, MAX_LABEL, RowError, RowReader, for_each_number, is_label, read_key};
+use crate::row::{MAX_LABEL, PERSONAL, RowError, RowReader, Selection, is_label, read_key};
 use crate::stream::{
     Figure, Operator, Output, RestoreError, SnapshotReader, SnapshotWriter, StageError, Stats,
 };
@@ -51,11 +51,9 @@ pub trait Sink: fmt::Debug {
 pub struct ExportProm {
     rows: RowReader,
     metrics: Metrics,
-    /// The queries that are exported; if empty, all that are not by user or
-    /// address.
-    queries: Vec<String>,
-    ip_address: usize,
-    user_id: usize,
+    selection: Selection,
+    /// Names of labels that a sink gives.
+    taken: Vec<String>,
     outlets: Vec<Outlet>,
     /// Lines since the sinks were last asked what is due.
     unasked: u32,
@@ -95,27 +93,27 @@ const LINES_PER_LOOK: u32 = 64;
 const TIME: &str = "timestamp";
 
 impl ExportProm {
-    /// Exports the rows of `queries`, or if there are none named, all rows
-    /// without an `ip_address` or `user_id`; and all alerts.
-    pub fn new(options: Options, queries: Vec<String>) -> Self {
-        Self::of(Metrics::Newest(Box::new(Registry::new(options))), queries)
+    /// Exports the rows that are selected, and all alerts.
+    pub fn new(options: Options, selection: Selection) -> Self {
+        let taken = options.taken_labels.clone();
+        let metrics = Metrics::Newest(Box::new(Registry::new(options)));
+        Self { taken, ..Self::of(metrics, selection) }
     }
 
     /// Exports all windows of all series with their times, at the end of the
     /// data and in the OpenMetrics format.
-    pub fn backfill(options: Options, queries: Vec<String>) -> Self {
-        Self::of(Metrics::All(Box::new(Backfill::new(options))), queries)
+    pub fn backfill(options: Options, selection: Selection) -> Self {
+        Self::of(Metrics::All(Box::new(Backfill::new(options))), selection)
     }
 
-    fn of(metrics: Metrics, queries: Vec<String>) -> Self {
+    fn of(metrics: Metrics, mut selection: Selection) -> Self {
         let mut projection = Projection::default();
-        let (ip_address, user_id) = (projection.add("ip_address"), projection.add("user_id"));
+        selection.look_at(&mut projection);
         Self {
             rows: RowReader::new(projection, Some(TIME)).with_members(),
             metrics,
-            queries,
-            ip_address,
-            user_id,
+            selection,
+            taken: Vec::new(),
             outlets: Vec::new(),
             unasked: 0,
             filtered: 0,
@@ -142,17 +140,9 @@ impl ExportProm {
         }
     }
 
-    fn is_wanted(&mut self, line: &[u8]) -> bool {
-        let Self { rows, queries, .. } = self;
-        if !queries.is_empty() {
-            return queries.iter().any(|query| rows.is_of_query(line, query));
-        }
-        !rows.field(self.ip_address).is_present() && !rows.field(self.user_id).is_present()
-    }
-
     /// Collects the labels of the row, or of the alert.
     fn collect_labels(&mut self, line: &[u8], is_alert: bool) {
-        let Self { rows, labels, key, value, .. } = self;
+        let Self { rows, selection, taken, labels, key, value, .. } = self;
         labels.clear();
         for member in rows.members() {
             read_key(line, member.key as usize, key);
@@ -160,11 +150,15 @@ impl ExportProm {
             if key.len() > MAX_LABEL {
                 continue;
             }
-            let by_user = matches!(key.as_slice(), b"ip_address" | b"user_id");
-            if is_alert && by_user {
+            let is_personal = PERSONAL.iter().any(|name| name.as_bytes() == key);
+            if is_alert && is_personal {
                 continue;
             }
-            if let Some(text) = row::label(key, member.value, line, value) {
+            if let Some(text) = selection.label(key, member.value, line, value) {
+                // As Prometheus itself names what a scrape would hide.
+                if taken.iter().any(|name| name.as_bytes() == key) {
+                    key.splice(..0, *b"exported_");
+                }
                 labels.push(key, text);
             }
         }
@@ -189,7 +183,7 @@ impl ExportProm {
             self.too_large += 1;
             return Ok(());
         }
-        let Self { rows, metrics, labels, key, value, .. } = self;
+        let Self { rows, selection, metrics, labels, key, value, .. } = self;
         match metrics {
             Metrics::Newest(registry) => {
                 // Rows without a window go by arrival.
@@ -199,13 +193,15 @@ impl ExportProm {
                     _ => None,
                 };
                 let mut series = registry.row(labels, query, place);
-                for_each_number(rows.members(), line, key, |field, number| {
+                selection.for_each_number(rows.members(), line, key, |field, number| {
                     series.set(field, number);
                 });
             }
             Metrics::All(backfill) => {
                 let mut row = backfill.row(labels, rows.place(line)?);
-                for_each_number(rows.members(), line, key, |field, number| row.set(field, number));
+                selection.for_each_number(rows.members(), line, key, |field, number| {
+                    row.set(field, number);
+                });
             }
         }
         Ok(())
@@ -289,7 +285,7 @@ impl Operator for ExportProm {
         }
         let taken = if self.rows.is_alert() {
             self.take_alert(line.bytes)
-        } else if self.is_wanted(line.bytes) {
+        } else if self.selection.has(&mut self.rows, line.bytes) {
             self.take_row(line.bytes)
         } else {
             self.filtered += 1;

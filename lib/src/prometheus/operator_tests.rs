@@ -34,7 +34,7 @@ fn samples(export: &ExportProm) -> Vec<String> {
 }
 
 fn exported<S: AsRef<str>>(options: Options, lines: &[S]) -> ExportProm {
-    let mut export = ExportProm::new(options, Vec::new());
+    let mut export = ExportProm::new(options, Selection::default());
     feed(&mut export, lines, &mut Output::in_memory());
     export
 }
@@ -78,7 +78,7 @@ n{query="q",service="web \"1\"\\"} 3
 
 #[test]
 fn the_newest_window_of_a_series_wins() {
-    let mut export = ExportProm::new(Options::default(), Vec::new());
+    let mut export = ExportProm::new(Options::default(), Selection::default());
     let mut out = Output::in_memory();
     for (line, expected) in [
         (row(1, r#""k":"a","n":1"#), vec![r#"n{k="a",query="q"} 1"#]),
@@ -152,10 +152,55 @@ fn rows_by_user_or_address_only_if_asked_for() {
         (&["sla"][..], vec![alert, r#"n{query="sla",service="a"} 3"#]),
     ] {
         let queries = queries.iter().map(ToString::to_string).collect();
-        let mut export = ExportProm::new(Options::default(), queries);
+        let selection = Selection::new(queries, Vec::new());
+        let mut export = ExportProm::new(Options::default(), selection);
         feed(&mut export, &rows, &mut Output::in_memory());
         assert_eq!(samples(&export), expected);
     }
+}
+
+#[test]
+fn keys_that_are_named_are_labels_whatever_they_are() {
+    let rows = [
+        row(0, r#""status":200,"ok":true,"n":1"#),
+        row(0, r#""status":500,"ok":false,"n":2"#),
+        row(0, r#""status":null,"user_id":"u","n":3"#),
+        row(0, r#""ip_address":"192.0.2.1","n":4"#),
+        row(0, r#""user_id":"2025-09-12T00:00:00Z","n":5"#),
+    ];
+    let keys = ["status", "ok", "user_id"].map(str::to_owned).to_vec();
+    let mut export = ExportProm::new(Options::default(), Selection::new(Vec::new(), keys));
+    feed(&mut export, &rows, &mut Output::in_memory());
+    assert_eq!(
+        samples(&export),
+        [
+            r#"n{ok="false",query="q",status="500"} 2"#,
+            r#"n{ok="true",query="q",status="200"} 1"#,
+            r#"n{query="q",user_id="2025-09-12T00:00:00Z"} 5"#,
+            r#"n{query="q",user_id="u"} 3"#,
+        ]
+    );
+}
+
+#[test]
+fn labels_that_a_sink_gives_are_renamed() {
+    let taken_labels = vec!["job".to_owned(), "k".to_owned()];
+    let options = Options { taken_labels, ..Options::default() };
+    let export = exported(options, &[row(0, r#""job":"a","k":"b","l":"c","n":1"#)]);
+    let expected = r#"n{exported_job="a",exported_k="b",l="c",query="q"} 1"#;
+    assert_eq!(samples(&export), [expected]);
+}
+
+#[test]
+fn names_of_prometheus_are_not_taken() {
+    let line = r#"{"up":0,"scrape_x":1,"ALERTS":2,"push_time_seconds":3,"ups":4}"#.to_owned();
+    let export = exported(Options::default(), &[&line]);
+    assert_eq!(
+        samples(&export),
+        ["field_ALERTS 2", "field_push_time_seconds 3", "field_scrape_x 1", "field_up 0", "ups 4"]
+    );
+    let export = exported(Options { prefix: "a".into(), ..Options::default() }, &[&line]);
+    assert!(samples(&export).contains(&"a_up 0".to_owned()));
 }
 
 #[test]
@@ -201,7 +246,7 @@ fn stale_series_are_dropped_and_make_room() {
         stale_after: Some(TimeDelta::from_seconds(120)),
         ..Options::default()
     };
-    let mut export = ExportProm::new(options, Vec::new());
+    let mut export = ExportProm::new(options, Selection::default());
     let mut out = Output::in_memory();
     for (line, expected) in [
         (row(0, r#""k":"a","n":1"#), &["a"][..]),
@@ -230,7 +275,7 @@ fn unusable_lines_are_rejected() {
         (r#"{"window":{"start":1},"n":1}"#, Reason::BadTimestamp),
     ] {
         let mut out = Output::in_memory();
-        let mut export = ExportProm::new(Options::default(), Vec::new());
+        let mut export = ExportProm::new(Options::default(), Selection::default());
         feed(&mut export, &[line], &mut out);
         assert_eq!(out.stats.rejected[reason.index()], 1, "{line}");
         assert_eq!(text(&export), "");
@@ -258,7 +303,7 @@ impl Sink for Shared {
 #[test]
 fn a_sink_gets_the_text_when_it_is_due_and_has_changed() {
     let (sink, other) = (Shared::default(), Shared::default());
-    let mut export = ExportProm::new(Options::default(), Vec::new())
+    let mut export = ExportProm::new(Options::default(), Selection::default())
         .with_sink(Box::new(sink.clone()))
         .with_sink(Box::new(other.clone()));
     let mut out = Output::in_memory();
@@ -298,7 +343,7 @@ fn a_sink_gets_the_text_when_it_is_due_and_has_changed() {
 fn a_sink_gets_an_empty_text_if_there_was_nothing() {
     let sink = Shared::default();
     let mut export =
-        ExportProm::new(Options::default(), Vec::new()).with_sink(Box::new(sink.clone()));
+        ExportProm::new(Options::default(), Selection::default()).with_sink(Box::new(sink.clone()));
     export.on_end(&mut Output::in_memory()).unwrap();
     assert_eq!(*sink.texts.borrow(), [""]);
 }
@@ -315,7 +360,7 @@ fn state_of_other_options_is_refused() {
 
 #[test]
 fn a_backfill_has_all_windows_and_rows_with_a_time() {
-    let mut export = ExportProm::backfill(Options::default(), Vec::new());
+    let mut export = ExportProm::backfill(Options::default(), Selection::default());
     let mut out = Output::in_memory();
     let lines = [
         row(1, r#""n":2"#),
@@ -366,13 +411,13 @@ proptest! {
         let options = Options { max_series, stale_after, ..Options::default() };
         let new = if has_all { ExportProm::backfill } else { ExportProm::new };
         let cut = cut.index(lines.len() + 1);
-        let mut whole = new(options.clone(), Vec::new());
+        let mut whole = new(options.clone(), Selection::default());
         feed(&mut whole, &lines[..cut], &mut Output::in_memory());
         let mut state = SnapshotWriter::new();
         whole.snapshot(&mut state);
         let state = state.into_bytes();
 
-        let mut resumed = new(options, Vec::new());
+        let mut resumed = new(options, Selection::default());
         let mut reader = SnapshotReader::new(&state);
         resumed.restore(&mut reader).unwrap();
         prop_assert!(reader.is_empty());

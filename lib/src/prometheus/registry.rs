@@ -23,6 +23,9 @@ pub struct Options {
     pub prefix: String,
     /// Labels that every series gets, in place of those of the same name.
     pub labels: Vec<(String, String)>,
+    /// Names of labels that a sink gives to all series: a label of the rows that
+    /// is called so becomes `exported_…`.
+    pub taken_labels: Vec<String>,
     /// New gauges and counters beyond this many are refused. The ends of
     /// windows do not count among them.
     pub max_series: usize,
@@ -33,7 +36,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { prefix: String::new(), labels: Vec::new(), max_series: 10_000, stale_after: None }
+        Self {
+            prefix: String::new(),
+            labels: Vec::new(),
+            taken_labels: Vec::new(),
+            max_series: 10_000,
+            stale_after: None,
+        }
     }
 }
 

@@ -9,12 +9,17 @@ use crate::stream::{RestoreError, SnapshotReader, SnapshotWriter};
 impl Options {
     /// What tells the state of these options from that of others.
     pub(in super::super) fn fingerprint(&self) -> String {
-        let Self { prefix, labels, max_series, stale_after } = self;
+        let Self { prefix, labels, taken_labels, max_series, stale_after } = self;
         let labels: Vec<String> =
             labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let stale = stale_after.map_or_else(|| "never".to_owned(), |after| after.to_string());
+        // Not there without a gateway, as in states of before.
+        let grouping = match taken_labels.as_slice() {
+            [] => String::new(),
+            taken => format!(", grouped by {}", taken.join(",")),
+        };
         format!(
-            "prefix {prefix:?}, labels {:?}, at most {max_series} series, stale after {stale}",
+            "prefix {prefix:?}, labels {:?}, at most {max_series} series, stale after {stale}{grouping}",
             labels.join(",")
         )
     }

@@ -1,0 +1,122 @@
+//! What of the rows a stage shows: which of them, and what their members are to
+//! it: labels, which tell series apart, or measures.
+
+use super::RowReader;
+use crate::line::{Field, Kind, Member, Projection, Value, json};
+use crate::time::Timestamp;
+
+/// A string longer than this many bytes is free text, and no label.
+pub const MAX_LABEL: usize = 256;
+
+/// Fields that say how a row came to be, or nothing that can be counted.
+const NO_LABELS: [&[u8]; 3] = [b"closed_by", b"reason", b"message"];
+/// Numbers that are no measure.
+const NO_MEASURES: [&[u8]; 1] = [b"revision"];
+/// Keys of which there are as many as people: rows by them are left out, unless
+/// they are asked for.
+pub(crate) const PERSONAL: [&str; 2] = ["ip_address", "user_id"];
+
+/// The rows that are shown, and the keys that tell them apart.
+///
+/// A row has no mark of what it was grouped by. Its strings are taken for keys,
+/// its numbers for measures, so a key that is a number has to be named.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    queries: Vec<String>,
+    keys: Vec<String>,
+    /// Slots of [`PERSONAL`] keys that nobody asked for.
+    personal: Vec<usize>,
+}
+
+impl Selection {
+    /// The rows of `queries`, or if there are none named, all but those by a
+    /// [`PERSONAL`] key that is not among `keys`. The fields `keys` are labels,
+    /// whatever is in them.
+    pub fn new(queries: Vec<String>, keys: Vec<String>) -> Self {
+        Self { queries, keys, personal: Vec::new() }
+    }
+
+    /// Adds what it has to see of each row to `projection`.
+    pub(crate) fn look_at(&mut self, projection: &mut Projection) {
+        let unasked = PERSONAL.iter().filter(|key| !self.keys.iter().any(|known| known == *key));
+        self.personal = unasked.map(|key| projection.add(key)).collect();
+    }
+
+    /// Whether the row that `rows` has read is shown.
+    pub(crate) fn has(&self, rows: &mut RowReader, line: &[u8]) -> bool {
+        if self.queries.is_empty() {
+            return !self.personal.iter().any(|slot| rows.field(*slot).is_present());
+        }
+        self.queries.iter().any(|query| rows.is_of_query(line, query))
+    }
+
+    fn is_key(&self, name: &[u8]) -> bool {
+        self.keys.iter().any(|key| key.as_bytes() == name)
+    }
+
+    /// The text of the label that the field `name` is, if it is one. Of truth
+    /// values only `overflow` is one, where it is true.
+    pub(crate) fn label<'a>(
+        &self,
+        name: &[u8],
+        field: Field,
+        line: &'a [u8],
+        scratch: &'a mut Vec<u8>,
+    ) -> Option<&'a [u8]> {
+        if self.is_key(name) {
+            let text = match field.kind {
+                Kind::Int | Kind::Float | Kind::True | Kind::False => field.text(line),
+                _ => match Value::read(field, line, scratch) {
+                    Value::Str(text) => text,
+                    _ => return None,
+                },
+            };
+            return (text.len() <= MAX_LABEL).then_some(text);
+        }
+        if NO_LABELS.contains(&name) {
+            return None;
+        }
+        match Value::read(field, line, scratch) {
+            Value::Str(text) => is_label(text).then_some(text),
+            Value::Bool(true) if name == b"overflow" => Some(b"true"),
+            _ => None,
+        }
+    }
+
+    /// Gives the measures among the members to `take`: the name, and `None` for
+    /// null or a number beyond the doubles. `name` is scratch.
+    pub(crate) fn for_each_number(
+        &self,
+        members: &[Member],
+        line: &[u8],
+        name: &mut Vec<u8>,
+        mut take: impl FnMut(&[u8], Option<f64>),
+    ) {
+        for member in members {
+            let number = match member.value.kind {
+                Kind::Int | Kind::Float => json::parse_double(member.value.text(line)),
+                Kind::Null => None,
+                _ => continue,
+            };
+            read_key(line, member.key as usize, name);
+            if !NO_MEASURES.contains(&name.as_slice()) && !self.is_key(name) {
+                take(name, number);
+            }
+        }
+    }
+}
+
+/// Reads the key whose opening quote is at `at`.
+pub(crate) fn read_key(line: &[u8], at: usize, key: &mut Vec<u8>) {
+    key.clear();
+    let start = at + 1;
+    let Ok(end) = json::string_end(line, start) else { return };
+    let text = &line[start..end.end - 1];
+    if end.escaped { json::unescape(text, key) } else { key.extend_from_slice(text) }
+}
+
+/// Whether a string tells series apart: no free text, and no time, which would
+/// make a new series of every row.
+pub(crate) fn is_label(text: &[u8]) -> bool {
+    text.len() <= MAX_LABEL && Timestamp::parse(text).is_none()
+}
