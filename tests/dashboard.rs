@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Tab, is_wanted};
+use support::http::{Answer, ask, get};
 use support::pipeline::{Line, append};
 use support::process::{End, Live};
 use support::stages::DASHBOARD;
@@ -51,24 +52,6 @@ fn row(query: &str, minute: u32, rest: &str) -> String {
 
 fn alert(name: &str, minute: u32, rest: &str) -> String {
     format!("{{\"alert\":\"{name}\",\"severity\":\"critical\",{},{rest}}}\n", window(minute))
-}
-
-/// An answer: its head, and its body.
-fn ask(address: &str, method: &str, path: &str, host: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
-}
-
-fn get(address: &str, path: &str) -> String {
-    let (head, body) = ask(address, "GET", path, address);
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    body
 }
 
 /// A client of `/events`.
@@ -142,9 +125,10 @@ fn answers_are_for_this_machine_and_bring_nothing_from_outside() {
     let port = address.rsplit_once(':').unwrap().1;
     for path in ["/", "/page.css", "/uplot.css", "/uplot.js", "/model.js", "/charts.js", "/page.js"]
     {
-        let (head, body) = ask(&address, "GET", path, &format!("localhost:{port}"));
+        let host = format!("localhost:{port}");
+        let Answer { status, head, body } = ask(&address, "GET", path, &host, "").unwrap();
         let head = head.to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 200 "), "{path}: {head}");
+        assert_eq!(status, 200, "{path}: {head}");
         for header in [
             "content-security-policy: default-src 'none'; script-src 'self'",
             "x-content-type-options: nosniff",
@@ -164,8 +148,8 @@ fn answers_are_for_this_machine_and_bring_nothing_from_outside() {
         ("GET", "/favicon.ico", &address, 404),
         ("HEAD", "/", &address, 200),
     ] {
-        let (head, _) = ask(&address, method, path, host);
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path} {host}: {head}");
+        let answer = ask(&address, method, path, host, "").unwrap();
+        assert_eq!(answer.status, status, "{method} {path} {host}: {answer:?}");
     }
     drop(live);
 }
@@ -310,6 +294,21 @@ fn a_report_is_one_file_of_bounded_size_whatever_it_is_given() {
     let expected: Vec<String> =
         HOSTILE.iter().map(|text| serde_json::from_str(&format!("\"{text}\"")).unwrap()).collect();
     assert_eq!(names, expected);
+}
+
+#[test]
+fn a_number_that_is_a_key_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let rows =
+        row("q", 1, "\"status_code\":200,\"n\":7") + &row("q", 1, "\"status_code\":500,\"n\":1");
+    let args = ["--report", file.to_str().unwrap(), "--by", "status_code"];
+    support::run(DASHBOARD.path, args, rows.as_bytes()).success();
+    let told = embedded(&fs::read_to_string(&file).unwrap());
+    let series = told["series"].as_array().unwrap();
+    let shown = series.iter().map(|series| (&series["labels"], &series["v"]));
+    let (ok, failed) = (json!([["status_code", "200"]]), json!([["status_code", "500"]]));
+    assert_eq!(shown.collect::<Vec<_>>(), [(&ok, &json!([7.0])), (&failed, &json!([1.0]))]);
 }
 
 #[test]

@@ -10,9 +10,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use support::http::{ask, get};
+use support::listening::Listening;
 use support::process::{End, Live};
+use support::prometheus::wait_for;
 use support::stages::EXPORT;
 
 const ROW: &str = concat!(
@@ -28,37 +31,10 @@ fn start(args: &[&str]) -> Live {
     Live::spawn(command)
 }
 
-/// Starts it with `--listen`; returns where it listens, too.
-fn listening(args: &[&str]) -> (Live, String) {
-    let live = start(&[&["--listen", "127.0.0.1:0"], args].concat());
-    let message = live.message();
-    let address = message.strip_prefix("export-prom: listening on http://").unwrap();
-    let address = address.strip_suffix("/metrics").unwrap().to_owned();
-    (live, address)
-}
-
-/// The whole answer to a GET.
-fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-/// Scrapes until the answer has `text`.
+/// Scrapes until there is `text`.
 #[track_caller]
 fn scrape_until(address: &str, text: &str) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = get(address, "/metrics");
-        if answer.contains(text) {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "no {text} in\n{answer}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(text, || Some(get(address, "/metrics")).filter(|metrics| metrics.contains(text)))
 }
 
 /// One request that a gateway got.
@@ -117,14 +93,13 @@ fn read_request(stream: &TcpStream) -> Request {
 
 #[test]
 fn metrics_are_scraped_while_the_input_stalls() {
-    let (mut live, address) = listening(&[]);
-    let empty = get(&address, "/metrics");
-    assert!(empty.starts_with("HTTP/1.1 200 OK\r\n"), "{empty}");
-    assert!(empty.contains("\r\ncontent-type: text/plain; version=0.0.4"), "{empty}");
+    let Listening { mut live, address } = Listening::start(&[]);
+    let empty = ask(&address, "GET", "/metrics", &address, "").unwrap();
+    assert_eq!((empty.status, empty.body.as_str()), (200, ""));
+    assert!(empty.head.contains("\r\ncontent-type: text/plain; version=0.0.4"), "{empty:?}");
     live.write(ROW);
     scrape_until(&address, "\nerror_rate{query=\"error_rate\",service=\"auth\"} 2.5\n");
-    assert!(get(&address, "/healthz").ends_with("\r\n\r\nok\n"));
-    assert!(get(&address, "/nothing").starts_with("HTTP/1.1 404 "));
+    assert_eq!(ask(&address, "GET", "/nothing", &address, "").unwrap().status, 404);
     live.write(ROW.replace("2.5", "3.5"));
     scrape_until(&address, "service=\"auth\"} 3.5\n");
     live.close();
@@ -134,7 +109,7 @@ fn metrics_are_scraped_while_the_input_stalls() {
 
 #[test]
 fn input_goes_on_while_scrapers_stall() {
-    let (mut live, address) = listening(&[]);
+    let Listening { mut live, address } = Listening::start(&[]);
     // Ten that ask and never read, ten that never finish asking.
     let stalled: Vec<TcpStream> = (0..20)
         .map(|index| {
@@ -223,7 +198,7 @@ fn input_goes_on_while_the_gateway_stalls() {
     // It takes connections, and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (mut live, address) = listening(&["--push", &url, "--every", "50ms"]);
+    let Listening { mut live, address } = Listening::start(&["--push", &url, "--every", "50ms"]);
     live.write(ROW);
     scrape_until(&address, "\nerror_rate{");
     let (_stalled, _) = listener.accept().unwrap();
@@ -278,7 +253,7 @@ fn one_sink_that_fails_starves_no_other() {
     let file = folder.path().join("a.prom");
     let (url, requests) = gateway(&["200 OK"]);
     let args = ["--textfile", file.to_str().unwrap(), "--push", &url, "--every", "100ms"];
-    let (mut live, address) = listening(&args);
+    let Listening { mut live, address } = Listening::start(&args);
     std::fs::remove_dir(folder.path()).unwrap();
     live.write(ROW);
     let told = live.message();
@@ -356,14 +331,14 @@ fn all_sinks_at_once() {
     let file = folder.path().join("a.prom");
     let (url, requests) = gateway(&["200 OK"]);
     let args = ["--push", &url, "--textfile", file.to_str().unwrap(), "--every", "50ms"];
-    let (mut live, address) = listening(&args);
+    let Listening { mut live, address } = Listening::start(&args);
     live.write(ROW);
     let scraped = scrape_until(&address, "\nerror_rate{");
     let pushed = requests.recv_timeout(PATIENCE).unwrap().body;
     live.close();
     assert_eq!(live.end().0, End::Code(0));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), pushed);
-    assert!(scraped.ends_with(&pushed), "{scraped}");
+    assert_eq!(scraped, pushed);
 }
 
 #[test]
@@ -372,6 +347,18 @@ fn a_back_fill_ends_with_its_mark() {
     let sample = "error_rate{query=\"error_rate\",service=\"auth\"} 2.5 1757635260\n# EOF\n";
     assert!(ran.stdout.ends_with(sample), "{ran}");
     assert_eq!(EXPORT.run(&["--format", "openmetrics"], "").success().stdout, "# EOF\n");
+}
+
+#[test]
+fn a_number_that_is_a_key_is_named() {
+    let line = |status, n| {
+        format!("{{\"window\":{{\"start\":0,\"end\":60}},\"status_code\":{status},\"n\":{n}}}\n")
+    };
+    let rows = line(200, 7) + &line(500, 1);
+    let ran = EXPORT.run(&["--by", "status_code"], &rows).success();
+    let samples: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("n{")).collect();
+    assert_eq!(samples, ["n{status_code=\"200\"} 7", "n{status_code=\"500\"} 1"]);
+    assert!(!ran.stdout.contains("\nstatus_code "), "{ran}");
 }
 
 #[test]
@@ -395,6 +382,7 @@ fn what_cannot_be_is_refused() {
         (&["--format", "openmetrics", "--checkpoint", "x"], "cannot be used with --checkpoint"),
         (&["--textfile", "/no such/a.prom"], "there is no folder /no such"),
         (&["--push", "http://a", "--grouping", "a=1", "--grouping", "a=2"], "a is given twice"),
+        (&["--push", "http://a", "--label", "job=x"], "the Pushgateway has a job of its own"),
         (&["--delete-on-exit"], "--push <URL>"),
     ] {
         let ran = EXPORT.run(args, "").exited(2);

@@ -8,6 +8,9 @@
 pub mod broker;
 pub mod chaos;
 pub mod chromium;
+pub mod http;
+pub mod listening;
+pub mod logs;
 #[cfg(feature = "kafka")]
 pub mod mock;
 pub mod pipeline;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,12 +12,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Ran;
+use super::http::ask;
 
 /// How long anything may take that happens within a scrape or two.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a request may take.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// Labels without those that a scrape adds, as `name=value,…`; and the value.
 pub type Samples = BTreeMap<String, f64>;
@@ -93,7 +90,7 @@ impl Server {
             .unwrap();
         let server = Self { address, guard, log };
         let deadline = Instant::now() + PATIENCE;
-        while !request(&server.address, "GET", ready, "").is_ok_and(|(status, _)| status == 200) {
+        while !is_ready(&server.address, ready) {
             assert!(Instant::now() < deadline, "{program} does not answer:\n{}", server.log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -118,35 +115,8 @@ fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// Asks once, by HTTP/1.0, so that the answer ends with the connection.
-pub fn request(
-    address: &str,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8(answer).map_err(std::io::Error::other)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Ok((status, body.to_owned()))
-}
-
-/// The body that an address has at a path.
-#[track_caller]
-pub fn get(address: &str, path: &str) -> String {
-    let (status, body) = request(address, "GET", path, "").unwrap();
-    assert_eq!(status, 200, "{path}: {body}");
-    body
+fn is_ready(address: &str, path: &str) -> bool {
+    ask(address, "GET", path, address, "").is_ok_and(|answer| answer.status == 200)
 }
 
 /// A Pushgateway.
@@ -252,12 +222,11 @@ impl Prometheus {
         let form: Vec<String> =
             form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         let method = if form.is_empty() { "GET" } else { "POST" };
-        let (status, body) =
-            request(&self.server.address, method, &format!("/api/v1/{path}"), &form.join("&"))
-                .unwrap();
-        assert_eq!(status, 200, "{form:?}: {body}\n{}", self.server.log());
-        let mut answer: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(answer["status"], "success", "{form:?}: {body}");
+        let (address, path) = (&self.server.address, format!("/api/v1/{path}"));
+        let said = ask(address, method, &path, address, &form.join("&")).unwrap();
+        assert_eq!(said.status, 200, "{form:?}: {said:?}\n{}", self.server.log());
+        let mut answer: Value = serde_json::from_str(&said.body).unwrap();
+        assert_eq!(answer["status"], "success", "{form:?}: {said:?}");
         answer["data"].take()
     }
 
