@@ -16,7 +16,7 @@ use support::http::{ask, get};
 use support::listening::Listening;
 use support::process::{End, Live};
 use support::prometheus::wait_for;
-use support::stages::EXPORT;
+use support::stages::{DASHBOARD, EXPORT};
 
 const ROW: &str = concat!(
     r#"{"query":"error_rate","window":{"start":"2025-09-12T00:00:00Z","end":"2025-09-12T00:01:00Z"},"#,
@@ -359,6 +359,19 @@ fn a_number_that_is_a_key_is_named() {
     let samples: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("n{")).collect();
     assert_eq!(samples, ["n{status_code=\"200\"} 7", "n{status_code=\"500\"} 1"]);
     assert!(!ran.stdout.contains("\nstatus_code "), "{ran}");
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn what_no_row_has_is_named_at_the_end() {
+    let args = ["--query", "eror_rate", "--query", "error_rate", "--by", "sevice"];
+    let said = "export-prom: no row is of the query eror_rate (--query)\n\
+                export-prom: no row has the field sevice (--by)\n";
+    assert_eq!(EXPORT.run(&args, ROW).success().stderr, said);
+    assert_eq!(EXPORT.run(&args, "").success().stderr, "");
+    let args = ["--query", "eror_rate"];
+    let said = "dashboard: no row is of the query eror_rate (--query)\n";
+    assert_eq!(DASHBOARD.run(&args, ROW).success().stderr, said);
 }
 
 #[test]

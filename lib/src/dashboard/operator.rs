@@ -223,7 +223,8 @@ impl Operator for Dashboard {
         if *control == Control::Suspend { self.close(Ended::Suspended) } else { Ok(()) }
     }
 
-    fn on_end(&mut self, _out: &mut Output) -> Result<(), StageError> {
+    fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        self.selection.say_unseen(out);
         self.close(Ended::Done)
     }
 

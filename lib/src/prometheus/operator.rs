@@ -314,6 +314,7 @@ impl Operator for ExportProm {
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<(), StageError> {
+        self.selection.say_unseen(out);
         if !self.outlets.is_empty() {
             return self.publish_last();
         }

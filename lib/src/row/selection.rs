@@ -3,6 +3,7 @@
 
 use super::RowReader;
 use crate::line::{Field, Kind, Member, Projection, Value, json};
+use crate::stream::Output;
 use crate::time::Timestamp;
 
 /// A string longer than this many bytes is free text, and no label.
@@ -22,10 +23,24 @@ pub(crate) const PERSONAL: [&str; 2] = ["ip_address", "user_id"];
 /// its numbers for measures, so a key that is a number has to be named.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    queries: Vec<String>,
-    keys: Vec<String>,
+    queries: Vec<Named>,
+    keys: Vec<Named>,
     /// Slots of [`PERSONAL`] keys that nobody asked for.
     personal: Vec<usize>,
+}
+
+/// A query or field that was asked for.
+#[derive(Clone, Debug)]
+struct Named {
+    name: String,
+    /// Whether a row has had it.
+    is_seen: bool,
+}
+
+impl Named {
+    fn all(names: Vec<String>) -> Vec<Self> {
+        names.into_iter().map(|name| Self { name, is_seen: false }).collect()
+    }
 }
 
 impl Selection {
@@ -33,37 +48,53 @@ impl Selection {
     /// [`PERSONAL`] key that is not among `keys`. The fields `keys` are labels,
     /// whatever is in them.
     pub fn new(queries: Vec<String>, keys: Vec<String>) -> Self {
-        Self { queries, keys, personal: Vec::new() }
+        Self { queries: Named::all(queries), keys: Named::all(keys), personal: Vec::new() }
     }
 
     /// Adds what it has to see of each row to `projection`.
     pub(crate) fn look_at(&mut self, projection: &mut Projection) {
-        let unasked = PERSONAL.iter().filter(|key| !self.keys.iter().any(|known| known == *key));
+        let unasked =
+            PERSONAL.iter().filter(|key| !self.keys.iter().any(|known| known.name == **key));
         self.personal = unasked.map(|key| projection.add(key)).collect();
     }
 
     /// Whether the row that `rows` has read is shown.
-    pub(crate) fn has(&self, rows: &mut RowReader, line: &[u8]) -> bool {
+    pub(crate) fn has(&mut self, rows: &mut RowReader, line: &[u8]) -> bool {
         if self.queries.is_empty() {
             return !self.personal.iter().any(|slot| rows.field(*slot).is_present());
         }
-        self.queries.iter().any(|query| rows.is_of_query(line, query))
+        let query = self.queries.iter_mut().find(|query| rows.is_of_query(line, &query.name));
+        query.map(|query| query.is_seen = true).is_some()
+    }
+
+    /// Tells what was asked for and is in no row: a slip of the pen, most likely.
+    pub(crate) fn say_unseen(&self, out: &mut Output) {
+        if out.stats.records_in == 0 {
+            return;
+        }
+        for query in self.queries.iter().filter(|query| !query.is_seen) {
+            out.message(&format!("no row is of the query {} (--query)", query.name));
+        }
+        for key in self.keys.iter().filter(|key| !key.is_seen) {
+            out.message(&format!("no row has the field {} (--by)", key.name));
+        }
     }
 
     fn is_key(&self, name: &[u8]) -> bool {
-        self.keys.iter().any(|key| key.as_bytes() == name)
+        self.keys.iter().any(|key| key.name.as_bytes() == name)
     }
 
     /// The text of the label that the field `name` is, if it is one. Of truth
     /// values only `overflow` is one, where it is true.
     pub(crate) fn label<'a>(
-        &self,
+        &mut self,
         name: &[u8],
         field: Field,
         line: &'a [u8],
         scratch: &'a mut Vec<u8>,
     ) -> Option<&'a [u8]> {
-        if self.is_key(name) {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.name.as_bytes() == name) {
+            key.is_seen = true;
             let text = match field.kind {
                 Kind::Int | Kind::Float | Kind::True | Kind::False => field.text(line),
                 _ => match Value::read(field, line, scratch) {
