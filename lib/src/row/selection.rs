@@ -44,9 +44,9 @@ impl Named {
 }
 
 impl Selection {
-    /// The rows of `queries`, or if there are none named, all but those by a
-    /// [`PERSONAL`] key that is not among `keys`. The fields `keys` are labels,
-    /// whatever is in them.
+    /// The rows of `queries`, or if there are none named, all but those by
+    /// `ip_address` or `user_id`, unless that is among `keys`. The fields `keys`
+    /// are labels, whatever is in them.
     pub fn new(queries: Vec<String>, keys: Vec<String>) -> Self {
         Self { queries: Named::all(queries), keys: Named::all(keys), personal: Vec::new() }
     }
