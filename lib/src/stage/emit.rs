@@ -91,6 +91,7 @@ impl Operator for Emit {
         if self.sink.is_due() {
             self.settle(out)?;
         }
+        self.sink.hand_over(|message| out.message(message))?;
         self.tell(out);
         self.sink.check()?;
         Ok(Some(self.sink.wait()))

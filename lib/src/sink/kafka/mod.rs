@@ -2,6 +2,7 @@
 
 mod delivery;
 mod epochs;
+mod outbox;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use self::delivery::Context;
 use self::epochs::Epochs;
+use self::outbox::{Left, Outbox};
 use crate::kafka::{KafkaFailure, Settings, fetch_metadata, reason, said};
 use crate::stream::{Committed, StageError, Transaction};
 
@@ -63,7 +65,7 @@ pub enum Transactions {
 /// that has not been acknowledged by its `message.timeout.ms` (five minutes) is
 /// counted as failed.
 pub struct KafkaSink {
-    producer: BaseProducer<Context>,
+    outbox: Outbox,
     topic: String,
     partition: Option<i32>,
     sent: u64,
@@ -104,7 +106,8 @@ impl KafkaSink {
             // Half of it passes before the broker of the first answer is connected to.
             ("reconnect.backoff.ms", "20"),
             ("batch.size", "1000000"),
-            // What fits into the processor's caches: a longer queue is slower.
+            // What nearly fits into the processor's caches. A longer queue costs more time a record,
+            // a shorter one cannot hold what the brokers of many partitions take at once.
             ("queue.buffering.max.messages", "20000"),
             ("queue.buffering.max.kbytes", "65536"),
         ];
@@ -116,8 +119,11 @@ impl KafkaSink {
         let transactions = settings.get("transactional.id").map(|_| transactions);
         let by_epoch = transactions == Some(Transactions::ByEpoch);
         let epochs = if by_epoch { Some(Epochs::new(&settings, &topic)?) } else { None };
+        let outbox = Outbox::new(producer, &topic, partition).map_err(|error| {
+            KafkaFailure::other(format!("cannot write to the topic {topic}"), &error)
+        })?;
         let sink = Self {
-            producer,
+            outbox,
             topic,
             partition,
             sent: 0,
@@ -136,7 +142,7 @@ impl KafkaSink {
             // The first answer came by an address of ours, this one comes from a broker that it
             // named: the client takes that as the occasion to ask for the number that makes it
             // idempotent. Else it would look half a second later, and send nothing until then.
-            let _ = sink.producer.client().fetch_metadata(Some(&sink.topic), ANSWER);
+            let _ = sink.producer().client().fetch_metadata(Some(&sink.topic), ANSWER);
         }
         Ok(sink)
     }
@@ -149,7 +155,7 @@ impl KafkaSink {
     /// Shuts out whoever wrote with this id before.
     fn begin_transactions(&self, patience: Duration) -> Result<(), KafkaFailure> {
         let doing = "cannot begin to write in transactions";
-        let begun = self.producer.init_transactions(patience);
+        let begun = self.producer().init_transactions(patience);
         begun.map_err(|error| KafkaFailure::other(doing, &error))
     }
 
@@ -158,7 +164,7 @@ impl KafkaSink {
         let Some(transactions) = self.transactions.filter(|_| !self.is_open) else {
             return Ok(());
         };
-        let begun = self.producer.begin_transaction();
+        let begun = self.producer().begin_transaction();
         begun.map_err(|error| KafkaFailure::other("cannot begin a transaction", &error))?;
         self.is_open = true;
         if let Transactions::After(interval) = transactions {
@@ -167,8 +173,12 @@ impl KafkaSink {
         Ok(())
     }
 
+    fn producer(&self) -> &BaseProducer<Context> {
+        self.outbox.producer()
+    }
+
     fn context(&self) -> &Arc<Context> {
-        self.producer.context()
+        self.producer().context()
     }
 
     /// Makes contact, and sees to it that there is such a topic.
@@ -177,10 +187,10 @@ impl KafkaSink {
         loop {
             let context = self.context();
             let serve = || {
-                self.producer.poll(Duration::ZERO);
+                self.producer().poll(Duration::ZERO);
             };
             let metadata = fetch_metadata(
-                self.producer.client(),
+                self.producer().client(),
                 &context.reporter,
                 brokers,
                 Some(&self.topic),
@@ -217,8 +227,9 @@ impl KafkaSink {
         }
     }
 
-    /// Sends a record, waiting for room. Its failure to arrive shows later. What
-    /// people should hear of meanwhile is given to `say`.
+    /// Takes in a record, to be sent with those after it or by
+    /// [`hand_over`](Self::hand_over). Waits for room; its failure to arrive
+    /// shows later. What people should hear of meanwhile is given to `say`.
     ///
     /// # Errors
     ///
@@ -227,46 +238,48 @@ impl KafkaSink {
         &mut self,
         key: Option<&[u8]>,
         payload: Option<&[u8]>,
-        mut say: impl FnMut(&str),
+        say: impl FnMut(&str),
     ) -> Result<(), KafkaFailure> {
         self.open()?;
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
-        (record.key, record.payload, record.partition) = (key, payload, self.partition);
         self.sent += 1;
-        let bytes = payload.map_or(0, <[u8]>::len);
-        self.sent_bytes += bytes as u64;
+        self.sent_bytes += payload.map_or(0, <[u8]>::len) as u64;
+        if self.outbox.add(key, payload) { self.hand_over(say) } else { Ok(()) }
+    }
+
+    /// Sends what has been taken in, waiting for room. What people should hear
+    /// of meanwhile is given to `say`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing can be sent any more.
+    pub fn hand_over(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
         loop {
-            let (error, back) = match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err(failed) => failed,
-            };
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::QueueFull) => {
-                    let before = self.producer.in_flight_count();
-                    self.check()?;
-                    for message in self.messages() {
-                        say(&message);
-                    }
-                    // Where it was asked for reports of all records, each call takes in a few.
-                    if self.producer.in_flight_count() == before {
-                        thread::sleep(LOOK);
-                    }
-                }
-                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            let context = Arc::clone(self.context());
+            let left = self.outbox.hand_over(|code, bytes| match code {
+                RDKafkaErrorCode::MessageSizeTooLarge => {
                     let why = format!("{bytes} bytes are more than message.max.bytes allows");
-                    self.context().fail(&why, bytes);
-                    return Ok(());
+                    context.fail(&why, bytes);
                 }
-                Some(RDKafkaErrorCode::UnknownPartition) => {
-                    self.context().fail(&reason(&error), bytes);
-                    return Ok(());
-                }
-                _ => {
+                code => context.fail(&said(code), bytes),
+            });
+            match left {
+                Ok(()) => return Ok(()),
+                Err(Left::Full) => {}
+                Err(Left::Broken(code)) => {
+                    self.check()?;
                     let doing = format!("cannot write to {}", self.topic);
-                    return Err(KafkaFailure::other(doing, &error));
+                    return Err(KafkaFailure::Other { doing, reason: said(code) });
                 }
             }
-            record = back;
+            let before = self.producer().in_flight_count();
+            self.check()?;
+            for message in self.messages() {
+                say(&message);
+            }
+            // Where it was asked for reports of all records, each call takes in a few.
+            if self.producer().in_flight_count() == before {
+                thread::sleep(LOOK);
+            }
         }
     }
 
@@ -301,9 +314,10 @@ impl KafkaSink {
     /// transaction was not committed; then nothing of it will be read by those
     /// who read what is committed.
     pub fn settle(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
-        while self.producer.in_flight_count() > 0 {
+        self.hand_over(&mut say)?;
+        while self.producer().in_flight_count() > 0 {
             // Sends what lingers.
-            let _ = self.producer.flush(LOOK);
+            let _ = self.producer().flush(LOOK);
             self.check()?;
             for message in self.messages() {
                 say(&message);
@@ -325,7 +339,7 @@ impl KafkaSink {
     fn commit_open(&mut self) -> Result<(), KafkaFailure> {
         let deadline = Instant::now() + TRANSACTION;
         loop {
-            match self.producer.commit_transaction(TRANSACTION) {
+            match self.producer().commit_transaction(TRANSACTION) {
                 Ok(()) => {
                     (self.is_open, self.ends_at) = (false, None);
                     self.committed = self.acknowledged();
@@ -346,7 +360,7 @@ impl KafkaSink {
         self.ends_at = None;
         if std::mem::take(&mut self.is_open)
             && self.check().is_ok()
-            && let Err(error) = self.producer.abort_transaction(FAREWELL)
+            && let Err(error) = self.producer().abort_transaction(FAREWELL)
         {
             let why = reason(&error);
             self.context().reporter.say(format!(
@@ -360,7 +374,8 @@ impl KafkaSink {
     /// sent, which the client would throw away; a transaction is aborted.
     pub fn give_up(&mut self) {
         if !self.is_open && self.check().is_ok() {
-            let _ = self.producer.flush(FAREWELL);
+            let _ = self.outbox.hand_over(|_, _| {});
+            let _ = self.producer().flush(FAREWELL);
         }
         self.abort();
         let (missing, sent) = (self.sent.saturating_sub(self.written().0), self.sent);
@@ -373,9 +388,10 @@ impl KafkaSink {
     /// How many records have arrived, and bytes of payloads; the bytes of those
     /// in flight count too.
     fn acknowledged(&self) -> (u64, u64) {
-        let in_flight = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);
+        let in_flight = u64::try_from(self.producer().in_flight_count()).unwrap_or(0);
         let failed_bytes = self.context().failed_bytes.load(Ordering::Relaxed);
-        let records = self.sent.saturating_sub(in_flight + self.failed());
+        let waiting = self.outbox.len() as u64 + in_flight;
+        let records = self.sent.saturating_sub(waiting + self.failed());
         (records, self.sent_bytes - failed_bytes)
     }
 
@@ -390,10 +406,10 @@ impl KafkaSink {
 
     /// What people should hear of, since the last call.
     pub fn messages(&self) -> Vec<String> {
-        self.producer.poll(Duration::ZERO);
+        self.producer().poll(Duration::ZERO);
         let reporter = &self.context().reporter;
         if reporter.is_to_ask()
-            && self.producer.client().fetch_metadata(Some(&self.topic), ANSWER).is_ok()
+            && self.producer().client().fetch_metadata(Some(&self.topic), ANSWER).is_ok()
         {
             reporter.reached();
         }
@@ -414,7 +430,7 @@ impl Transaction for KafkaSink {
         // One without records still says which epoch it was.
         self.open()?;
         if let Some(epochs) = &self.epochs {
-            let kept = epochs.keep(committed, &self.producer, TRANSACTION);
+            let kept = epochs.keep(committed, self.producer(), TRANSACTION);
             kept.map_err(|error| KafkaFailure::other("cannot keep the epoch", &error))?;
         }
         Ok(self.commit_open()?)
