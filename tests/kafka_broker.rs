@@ -230,6 +230,59 @@ fn a_reader_that_is_killed_is_replaced_by_the_other() {
     assert_eq!(seen(), (0..written).collect());
 }
 
+/// By a group, whether it is reading at that time or not.
+#[test]
+fn a_partition_that_is_added_is_read_from_its_beginning() {
+    if !is_wanted("a_partition_that_is_added_is_read_from_its_beginning") {
+        return;
+    }
+    let broker = Broker::start(&["--topic", "logs:1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    // Without -o, it begins at the end of what there is.
+    let group = [&["-t", "logs", "-G", "g"], &QUICK[..]].concat();
+    let add = |partitions: &str| {
+        let args = ["--alter", "--topic", "logs", "--partitions", partitions];
+        broker.tool("org.apache.kafka.tools.TopicCommand", &args, "").success();
+    };
+    let write = |partition: i32, numbers: std::ops::Range<u64>| {
+        let writer = producer(&broker, &[]);
+        for number in numbers {
+            let payload = format!("{{\"n\":{number}}}");
+            let record = BaseRecord::<(), str>::to("logs").partition(partition).payload(&payload);
+            writer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        writer.flush(PATIENCE).unwrap();
+    };
+    write(0, 0..10);
+    let reader = Reader::begin(&broker, &group, &out);
+    let mut written = 10;
+    wait_until("the group reads", || {
+        write(0, written..written + 1);
+        written += 1;
+        lines(&out) > 0
+    });
+    let seen = || -> BTreeSet<u64> {
+        let text = fs::read_to_string(&out).unwrap();
+        text.lines().filter(|line| line.ends_with('}')).filter_map(number).collect()
+    };
+    add("2");
+    write(1, 1_000..1_010);
+    wait_until("the new partition is read", || seen().contains(&1_009));
+    reader.stop();
+    assert_eq!(
+        seen().into_iter().filter(|n| *n >= 1_000).collect::<Vec<_>>(),
+        Vec::from_iter(1_000..1_010)
+    );
+    assert!(!seen().contains(&9), "it has begun before the end");
+    add("3");
+    write(2, 2_000..2_010);
+    let again = Reader::begin(&broker, &group, &out);
+    wait_until("what came meanwhile is read", || lines(&out) >= 10);
+    again.stop();
+    assert_eq!(seen(), (2_000..2_010).collect());
+}
+
 #[test]
 fn records_that_are_gone_are_told() {
     if !is_wanted("records_that_are_gone_are_told") {

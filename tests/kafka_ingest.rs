@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::mock::Mock;
@@ -183,6 +184,20 @@ fn a_group_remembers_where_it_began() {
     mock.count("logs", 0, 10..15);
     let second = ingest(&mock, &[&group[..], &["-o", "latest"]].concat()).success();
     assert_eq!(numbers(second.stdout.lines()), (10..15).collect::<Vec<u64>>());
+}
+
+#[test]
+fn brokers_that_do_not_answer_a_group_are_asked_again() {
+    let mock = Mock::new(&[("logs", 1)]);
+    mock.count("logs", 0, 0..10);
+    let group = [&["-t", "logs", "-G", "g", "-e"], &QUICK[..]].concat();
+    // More often than the client itself tries again.
+    let not_now = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT; 8];
+    mock.cluster.request_errors(RDKafkaApiKey::ListOffsets, &not_now);
+    let ran = ingest(&mock, &group).success();
+    assert_eq!(numbers(ran.stdout.lines()), (0..10).collect::<Vec<u64>>());
+    let told = "kafka: cannot read logs[0] yet, asking again: Broker: Request timed out";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{ran}");
 }
 
 #[test]

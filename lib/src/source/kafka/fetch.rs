@@ -18,8 +18,6 @@ use crate::stream::StageError;
 
 /// How long to wait for a message before looking at anything else.
 const IDLE: Duration = Duration::from_millis(100);
-/// How long the answer to one question may take.
-const ANSWER: Duration = Duration::from_secs(10);
 /// How often to look for new partitions.
 const DISCOVERY: Duration = Duration::from_secs(30);
 /// A stage behind that takes nothing for so long must not cost our place in
@@ -42,8 +40,8 @@ pub(super) type Assigned = (Arc<Partition>, Bounds);
 pub(super) struct Fetcher {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
     pub(super) brokers: String,
-    /// Whether a group hands out the partitions.
-    pub(super) is_group: bool,
+    /// The partitions that there are, if a group hands them out.
+    pub(super) group: Option<Vec<(String, i32)>>,
     /// Partitions to be read one lot after another: with an end, each topic by
     /// itself, so that it is known which has come to its end.
     pub(super) lots: VecDeque<Vec<Assigned>>,
@@ -71,7 +69,9 @@ impl Fetcher {
             let assigned = self.lots.drain(..).flatten().collect();
             return merge::run(&self, assigned, &make);
         }
-        if !self.is_group && !self.next_lot()? {
+        if let Some(present) = &self.group {
+            self.join(present)?;
+        } else if !self.next_lot()? {
             return Ok(End::Done);
         }
         let mut wait = Duration::ZERO;
@@ -139,11 +139,19 @@ impl Fetcher {
         }
     }
 
+    fn join(&self, present: &[(String, i32)]) -> Result<(), StageError> {
+        let context = self.context();
+        context.look_at_group(&self.consumer, present)?;
+        let topics: Vec<&str> = context.selection.topics.iter().map(String::as_str).collect();
+        let joined = self.consumer.subscribe(&topics);
+        Ok(joined.map_err(|error| KafkaFailure::other("cannot join the group", &error))?)
+    }
+
     /// Whether all partitions that are being read have come to their end.
     fn is_done(&self) -> bool {
         let feed = self.context().feed();
         self.context().selection.ending.is_some()
-            && !(self.is_group && feed.tracked.is_empty())
+            && !(self.group.is_some() && feed.tracked.is_empty())
             && feed.tracked.iter().all(Tracked::is_done)
     }
 
@@ -252,7 +260,7 @@ impl Fetcher {
                     Err(KafkaFailure::other(doing, error).into())
                 }
                 // Without a group, the client asks for one that nobody has named.
-                Some(RDKafkaErrorCode::GroupAuthorizationFailed) if self.is_group => {
+                Some(RDKafkaErrorCode::GroupAuthorizationFailed) if self.group.is_some() => {
                     Err(KafkaFailure::other(doing, error).into())
                 }
                 // Whatever else it is, the client tries again and tells of it.
@@ -280,6 +288,7 @@ impl Fetcher {
     /// Some offset is not there any more: finds out whose.
     fn find_lost(&self) -> Result<(), StageError> {
         let context = self.context();
+        let resolver = Resolver::on_the_way(&self.consumer);
         let mut found = Vec::new();
         let tracked: Vec<(Arc<Partition>, i64)> = context
             .feed()
@@ -288,11 +297,7 @@ impl Fetcher {
             .map(|tracked| (Arc::clone(&tracked.partition), tracked.next))
             .collect();
         for (partition, next) in tracked {
-            let doing = || format!("cannot read {}", partition.name);
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(&partition.topic, partition.number, ANSWER)
-                .map_err(|error| KafkaFailure::other(doing(), &error))?;
+            let (low, high) = resolver.watermarks(&partition.topic, partition.number)?;
             if next < low {
                 lost(&context.selection, &context.reporter, &partition.name, next, low)?;
                 found.push((partition, low));
@@ -300,7 +305,8 @@ impl Fetcher {
                 // Deleted and made anew.
                 if context.selection.fail_on_data_loss {
                     let reason = format!("offset {next} is behind its end at {high}");
-                    return Err(KafkaFailure::Other { doing: doing(), reason }.into());
+                    let doing = format!("cannot read {}", partition.name);
+                    return Err(KafkaFailure::Other { doing, reason }.into());
                 }
                 let name = &partition.name;
                 context.reporter.say(format!(
@@ -314,7 +320,7 @@ impl Fetcher {
                 tracked.next = *low;
             }
         }
-        let is_cooperative = self.is_group
+        let is_cooperative = self.group.is_some()
             && matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         if !is_cooperative {
             return self.assign_tracked();
@@ -343,7 +349,7 @@ impl Fetcher {
             return Ok(());
         };
         context.reporter.reached();
-        if self.is_group || selection.ending.is_some() || !selection.partitions.is_empty() {
+        if self.group.is_some() || selection.ending.is_some() || !selection.partitions.is_empty() {
             return Ok(());
         }
         // A topic that is gone shows as an error of its partitions.
@@ -353,8 +359,7 @@ impl Fetcher {
                 tracked.partition.number == number && tracked.partition.topic == topic
             })
         };
-        let resolver =
-            Resolver { consumer: &self.consumer, selection, reporter: &context.reporter };
+        let resolver = Resolver::on_the_way(&self.consumer);
         let mut is_grown = false;
         for (topic, number) in present {
             if !is_known(&topic, number) {

@@ -161,11 +161,13 @@ impl Kafka {
             store,
             told: Instant::now(),
         };
-        let lots = kafka.begin(settings.brokers(), shares)?;
+        let present = kafka.look(settings.brokers())?;
+        let (group, lots) =
+            if shares { (Some(present), VecDeque::new()) } else { (None, kafka.begin(present)?) };
         let fetcher = Fetcher {
             consumer: Arc::clone(&kafka.consumer),
             brokers: settings.brokers().to_owned(),
-            is_group: shares,
+            group,
             lots,
             quota: quota.map(|(messages, every)| Quota { messages, every }),
             merge,
@@ -174,12 +176,8 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Makes contact and settles what to read.
-    fn begin(
-        &mut self,
-        brokers: &str,
-        shares: bool,
-    ) -> Result<VecDeque<Vec<Assigned>>, StageError> {
+    /// Makes contact and finds the partitions that there are.
+    fn look(&self, brokers: &str) -> Result<Vec<(String, i32)>, StageError> {
         let consumer = &self.consumer;
         let context = consumer.context();
         let selection = &context.selection;
@@ -193,19 +191,20 @@ impl Kafka {
             selection.only_name(),
             serve,
         )?;
-        let present = selection.present(&metadata, brokers)?;
-        if shares {
-            let topics: Vec<&str> = selection.topics.iter().map(String::as_str).collect();
-            consumer
-                .subscribe(&topics)
-                .map_err(|error| KafkaFailure::other("cannot join the group", &error))?;
-            return Ok(VecDeque::new());
-        }
+        Ok(selection.present(&metadata, brokers)?)
+    }
+
+    /// Settles where to begin in these partitions.
+    fn begin(
+        &mut self,
+        present: Vec<(String, i32)>,
+    ) -> Result<VecDeque<Vec<Assigned>>, StageError> {
         let kept = match &self.store {
             Some(store) => store.load_partitions()?,
             None => None,
         };
-        let resolver = Resolver { consumer, selection, reporter: &context.reporter };
+        let resolver = Resolver::at_start(&self.consumer);
+        let selection = &self.consumer.context().selection;
         let mut lots: VecDeque<Vec<Assigned>> = VecDeque::new();
         for (topic, number) in present {
             let is_it = |position: &&PartitionPosition| {

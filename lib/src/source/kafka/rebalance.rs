@@ -21,8 +21,6 @@ use crate::stream::StageError;
 
 /// How long those who come after us wait for what we have read to be written.
 const HAND_OVER: Duration = Duration::from_secs(20);
-/// How long the group may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the client's thread and the stage share, and what the client calls.
 #[derive(Debug)]
@@ -30,6 +28,9 @@ pub(super) struct Context {
     pub(super) reporter: Reporter,
     pub(super) selection: Selection,
     pub(super) feed: Mutex<Feed>,
+    /// Partitions that were there before the group had read anything of their
+    /// topics.
+    untouched: Mutex<Vec<(String, i32)>>,
     /// Bytes handed on whose rows have been written.
     written: Mutex<u64>,
     wrote: Condvar,
@@ -43,6 +44,7 @@ impl Context {
             reporter: Reporter::default(),
             selection,
             feed: Mutex::new(feed),
+            untouched: Mutex::default(),
             written: Mutex::new(0),
             wrote: Condvar::new(),
             stop: AtomicBool::new(false),
@@ -107,14 +109,41 @@ impl Context {
         }
     }
 
+    /// Finds out which of the partitions that there are are older than the
+    /// group: without an offset of the group, it begins where it was told to. All
+    /// others without one have been added since, and are read whole.
+    pub(super) fn look_at_group(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        present: &[(String, i32)],
+    ) -> Result<(), KafkaFailure> {
+        let mut all = TopicPartitionList::new();
+        for (topic, number) in present {
+            all.add_partition(topic, *number);
+        }
+        let kept = Resolver::on_the_way(consumer).committed(&all)?;
+        let is_read = |topic: &str| {
+            let mut elements = kept.elements().into_iter();
+            elements.any(|e| e.topic() == topic && matches!(e.offset(), Offset::Offset(_)))
+        };
+        let untouched = present.iter().filter(|(topic, _)| !is_read(topic)).cloned().collect();
+        *self.untouched.lock().unwrap_or_else(PoisonError::into_inner) = untouched;
+        Ok(())
+    }
+
+    fn is_new(&self, topic: &str, number: i32) -> bool {
+        let untouched = self.untouched.lock().unwrap_or_else(PoisonError::into_inner);
+        !untouched.iter().any(|(name, partition)| name == topic && *partition == number)
+    }
+
     fn assigned(
         &self,
         consumer: &BaseConsumer<Self>,
         given: &TopicPartitionList,
     ) -> Result<TopicPartitionList, KafkaFailure> {
         let failed = |error| KafkaFailure::other("cannot take on partitions of the group", &error);
-        let kept = consumer.committed_offsets(copy(given), ANSWER).map_err(failed)?;
-        let resolver = Resolver { consumer, selection: &self.selection, reporter: &self.reporter };
+        let resolver = Resolver::on_the_way(consumer);
+        let kept = resolver.committed(&copy(given))?;
         let mut begun = TopicPartitionList::new();
         for element in kept.elements() {
             let (topic, number) = (element.topic(), element.partition());
@@ -122,7 +151,11 @@ impl Context {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
             };
-            let bounds = resolver.bounds(topic, number, kept, false)?;
+            let is_new = kept.is_none() && self.is_new(topic, number);
+            let bounds = resolver.bounds(topic, number, kept, is_new)?;
+            if is_new {
+                self.reporter.say(format!("kafka: reading {topic}[{number}] too"));
+            }
             begun
                 .add_partition_offset(topic, number, Offset::Offset(bounds.start))
                 .map_err(failed)?;

@@ -1,20 +1,23 @@
 //! Which topics and partitions are read, and where each begins and ends.
 
-use std::fmt::Debug;
+use std::thread;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use regex::Regex;
 
 use super::offsets::{EndingOffsets, StartingOffsets};
-use crate::kafka::{KafkaFailure, Reporter};
+use super::rebalance::Context;
+use crate::kafka::{KafkaFailure, Reporter, reason};
 use crate::time::Timestamp;
 
 /// How long the answer to one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How soon to ask again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -135,13 +138,66 @@ pub(super) struct Bounds {
 }
 
 /// Finds out where partitions begin and end.
-pub(super) struct Resolver<'a, C: ConsumerContext + 'static> {
-    pub(super) consumer: &'a BaseConsumer<C>,
-    pub(super) selection: &'a Selection,
-    pub(super) reporter: &'a Reporter,
+pub(super) struct Resolver<'a> {
+    consumer: &'a BaseConsumer<Context>,
+    selection: &'a Selection,
+    reporter: &'a Reporter,
+    /// Whether to ask until there is an answer.
+    is_patient: bool,
 }
 
-impl<C: ConsumerContext + Debug + 'static> Resolver<'_, C> {
+impl<'a> Resolver<'a> {
+    /// Before anything is read: brokers that do not answer are a failure.
+    pub(super) fn at_start(consumer: &'a BaseConsumer<Context>) -> Self {
+        let context = consumer.context();
+        let (selection, reporter) = (&context.selection, &context.reporter);
+        Self { consumer, selection, reporter, is_patient: false }
+    }
+
+    /// Brokers that do not answer are asked again, until we are to stop.
+    pub(super) fn on_the_way(consumer: &'a BaseConsumer<Context>) -> Self {
+        Self { is_patient: true, ..Self::at_start(consumer) }
+    }
+
+    fn ask<T>(
+        &self,
+        doing: &str,
+        mut question: impl FnMut() -> KafkaResult<T>,
+    ) -> Result<T, KafkaFailure> {
+        let mut is_told = false;
+        loop {
+            let error = match question() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let goes_on = self.is_patient && may_pass(&error);
+            if !goes_on || self.consumer.context().is_stopped() {
+                return Err(KafkaFailure::other(doing, &error));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                let why = reason(&error);
+                self.reporter.say(format!("kafka: {doing} yet, asking again: {why}"));
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// Offsets of the first record of a partition and behind its last.
+    pub(super) fn watermarks(&self, topic: &str, number: i32) -> Result<(i64, i64), KafkaFailure> {
+        let doing = format!("cannot read {topic}[{number}]");
+        self.ask(&doing, || self.consumer.fetch_watermarks(topic, number, ANSWER))
+    }
+
+    /// Where the group has come to in these partitions; no offset where it has
+    /// none.
+    pub(super) fn committed(
+        &self,
+        partitions: &TopicPartitionList,
+    ) -> Result<TopicPartitionList, KafkaFailure> {
+        let doing = "cannot learn where the group has come to";
+        self.ask(doing, || self.consumer.committed_offsets(partitions.clone(), ANSWER))
+    }
+
     /// The bounds of a partition. `kept` is where a group or a checkpoint says
     /// that an earlier run has come to; `is_new` if the partition was not there
     /// when this run began.
@@ -152,8 +208,7 @@ impl<C: ConsumerContext + Debug + 'static> Resolver<'_, C> {
         kept: Option<i64>,
         is_new: bool,
     ) -> Result<Bounds, KafkaFailure> {
-        let failed = |error| KafkaFailure::other(format!("cannot read {topic}[{number}]"), &error);
-        let (low, high) = self.consumer.fetch_watermarks(topic, number, ANSWER).map_err(failed)?;
+        let (low, high) = self.watermarks(topic, number)?;
         let default = if is_new || self.selection.ending.is_some() { low } else { high };
         let asked = |offset: i64| match offset {
             -2 => Ok(low),
@@ -200,15 +255,41 @@ impl<C: ConsumerContext + Debug + 'static> Resolver<'_, C> {
 
     /// The first offset with this time or a later one.
     fn first_at(&self, topic: &str, number: i32, millis: i64) -> Result<Option<i64>, KafkaFailure> {
-        let failed = |error| KafkaFailure::other(format!("cannot read {topic}[{number}]"), &error);
+        let doing = format!("cannot read {topic}[{number}]");
         let mut times = TopicPartitionList::new();
-        times.add_partition_offset(topic, number, Offset::Offset(millis)).map_err(failed)?;
-        let found = self.consumer.offsets_for_times(times, ANSWER).map_err(failed)?;
+        times
+            .add_partition_offset(topic, number, Offset::Offset(millis))
+            .map_err(|error| KafkaFailure::other(&*doing, &error))?;
+        let found = self.ask(&doing, || self.consumer.offsets_for_times(times.clone(), ANSWER))?;
         Ok(found.elements().first().and_then(|element| match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }))
     }
+}
+
+/// Whether asking again may help.
+fn may_pass(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    error.rdkafka_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::WaitingForCoordinator
+                | Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+                | Code::NotCoordinator
+                | Code::BrokerNotAvailable
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::ReplicaNotAvailable
+                | Code::NetworkException
+        )
+    })
 }
 
 /// Records of a partition are gone before they were read: an error, or a
