@@ -83,6 +83,30 @@ fn a_known_size_has_a_bar_that_goes_away() {
     assert_eq!(screen.lines().count(), 1, "{screen}");
 }
 
+#[cfg(feature = "kafka")]
+#[test]
+fn partitions_that_end_have_a_bar_too() {
+    let mock = support::mock::Mock::new(&[("logs", 2)]);
+    for partition in 0..2 {
+        mock.count("logs", partition, 0..40_000);
+    }
+    let terminal = Terminal::new(100);
+    let mut command = INGEST.command();
+    terminal.attach(&mut command);
+    command.args(["--kafka", &*mock.bootstrap, "-t", "logs", "-e"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    sip(child.stdout.take().unwrap());
+    assert_eq!(end(&mut child), End::Code(0));
+    drop(command);
+    let raw = terminal.end();
+    let drawn = drawn(&raw);
+    assert!(drawn.len() > 2, "{raw:?}");
+    for line in &drawn {
+        assert!(line.starts_with("ingest: █") && line.contains("░"), "{line}");
+        assert!(line.contains(" %, ") && line.ends_with(" left"), "{line}");
+    }
+}
+
 #[test]
 fn a_narrow_terminal_is_never_filled() {
     let raw = ingest_slowly(20);

@@ -238,7 +238,8 @@ impl Input for Attended {
 
     fn show_progress(&mut self, operator: &dyn Operator, out: &Output) {
         if self.progress.is_due() {
-            self.progress.draw(self.source.taken(), &out.stats, operator, source::now());
+            let (taken, share) = (self.source.taken(), self.source.share());
+            self.progress.draw(taken, share, &out.stats, operator, source::now());
         }
     }
 

@@ -86,10 +86,12 @@ impl Progress {
     }
 
     /// Draws the line. `taken` bytes have been read in all, packed as they are
-    /// on disk; `now` is what the wall clock shows.
+    /// on disk: so much of all that there is, if it is known otherwise than by
+    /// their total. `now` is what the wall clock shows.
     pub(super) fn draw(
         &mut self,
         taken: u64,
+        share: Option<f64>,
         stats: &Stats,
         operator: &dyn Operator,
         now: Timestamp,
@@ -101,7 +103,7 @@ impl Progress {
         let took = at.elapsed();
         let total = drawing.total.filter(|total| *total > 0);
         // A file may grow while it is read.
-        let share = total.map(|total| (taken as f64 / total as f64).min(1.0));
+        let share = share.or(total.map(|total| (taken as f64 / total as f64).min(1.0)));
         drawing.draw(Frame { at, taken, share, records: stats.records_in }, &stats, now);
         drawing.due = at + FRAME.max(took * SHARE_OF_TIME);
     }

@@ -102,6 +102,12 @@ pub trait Source: fmt::Debug {
         None
     }
 
+    /// How much of all that there is to read has been dealt with, from 0 to 1, if
+    /// that is known though the bytes are not.
+    fn share(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether it is to be told by now what has been [written](Self::written).
     fn is_due(&self) -> bool {
         false

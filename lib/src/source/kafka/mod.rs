@@ -344,6 +344,10 @@ impl Source for Kafka {
         self.base
     }
 
+    fn share(&self) -> Option<f64> {
+        self.reached.share()
+    }
+
     fn messages(&mut self) -> Vec<String> {
         self.consumer.context().reporter.messages()
     }

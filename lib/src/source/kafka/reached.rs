@@ -22,6 +22,7 @@ pub(super) struct Reached {
 #[derive(Debug)]
 struct At {
     partition: Arc<Partition>,
+    start: i64,
     next: i64,
     end: Option<i64>,
     /// The time at which the last message counted, where they are merged by it.
@@ -36,7 +37,7 @@ impl Reached {
         Bounds { start, end, time }: Bounds,
     ) {
         let partition = Arc::clone(partition);
-        self.partitions.push(At { partition, next: start, end, time, is_told: true });
+        self.partitions.push(At { partition, start, next: start, end, time, is_told: true });
     }
 
     pub(super) fn to(&mut self, partition: &Arc<Partition>, next: i64, time: Option<Timestamp>) {
@@ -45,7 +46,7 @@ impl Reached {
             self.last = self.partitions.iter().position(is_it).unwrap_or_else(|| {
                 let partition = Arc::clone(partition);
                 let (end, time) = (None, None);
-                self.partitions.push(At { partition, next: 0, end, time, is_told: true });
+                self.partitions.push(At { partition, start: 0, next: 0, end, time, is_told: true });
                 self.partitions.len() - 1
             });
         }
@@ -68,6 +69,17 @@ impl Reached {
             .map_err(|error| KafkaFailure::other("cannot store offsets", &error))?;
         }
         Ok(list)
+    }
+
+    /// How much of all partitions that is, if each of them has an end.
+    pub(super) fn share(&self) -> Option<f64> {
+        let (mut done, mut all) = (0, 0);
+        for At { start, next, end, .. } in &self.partitions {
+            let end = (*end)?;
+            all += (end - start).max(0);
+            done += (end.min(*next) - start).max(0);
+        }
+        (all > 0).then(|| done as f64 / all as f64)
     }
 
     pub(super) fn positions(&self) -> Vec<PartitionPosition> {
