@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 use super::Ran;
@@ -65,15 +66,24 @@ impl Broker {
         line.trim().strip_prefix("bootstrap=").unwrap().clone_into(&mut self.bootstrap);
     }
 
+    fn id(&self) -> Pid {
+        let id = fs::read_to_string(self.dir().join("pid")).unwrap();
+        Pid::from_raw(id.trim().parse().unwrap()).unwrap()
+    }
+
     /// Kills it with -9.
     pub fn kill(&self) {
-        let id = fs::read_to_string(self.dir().join("pid")).unwrap();
-        let id = rustix::process::Pid::from_raw(id.trim().parse().unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-        let gone = |id| rustix::process::test_kill_process(id).is_err();
-        while !gone(id) {
+        let id = self.id();
+        kill_process(id, Signal::KILL).unwrap();
+        while test_kill_process(id).is_ok() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+    }
+
+    /// It answers nothing while it is held up, but its connections stay.
+    pub fn hold_up(&self, is_held_up: bool) {
+        let signal = if is_held_up { Signal::STOP } else { Signal::CONT };
+        kill_process(self.id(), signal).unwrap();
     }
 
     /// Runs a tool of Kafka's by the name of its class, with its bootstrap

@@ -10,7 +10,7 @@ use rdkafka::bindings::{
     RD_KAFKA_MSG_F_COPY, rd_kafka_last_error, rd_kafka_message_t, rd_kafka_produce_batch,
     rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t,
 };
-use rdkafka::error::{IsError as _, KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -155,7 +155,7 @@ impl Outbox {
         let mut messages = self.messages.iter();
         let (mut from, mut to) = (0, 0);
         self.records.retain(|record| {
-            let code = messages.next().map(|message| message.err).filter(|err| err.is_error());
+            let code = messages.next().map(|message| message.err).filter(IsError::is_error);
             let length = record.key.unwrap_or(0) + record.payload.unwrap_or(0);
             let is_left = match code.map(RDKafkaErrorCode::from) {
                 None => false,

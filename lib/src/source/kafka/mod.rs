@@ -18,7 +18,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
+};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::Source;
 use crate::checkpoint::{PartitionPosition, Positions};
-use crate::kafka::{KafkaFailure, Settings, fetch_metadata};
+use crate::kafka::{KafkaFailure, Settings, fetch_metadata, reason};
 use crate::stream::{Next, Place, PlaceKind, StageError};
 use crate::time::Timestamp;
 use block::{Block, Partition};
@@ -144,7 +146,7 @@ impl Kafka {
         let consumer: BaseConsumer<Context> = client
             .create_with_context(context)
             // Such as settings that exclude each other.
-            .map_err(|error| KafkaFailure::Setting(crate::kafka::reason(&error)))?;
+            .map_err(|error| KafkaFailure::Setting(reason(&error)))?;
         let mut kafka = Self {
             consumer: Arc::new(consumer),
             has_group: group.is_some(),
@@ -387,14 +389,7 @@ impl Source for Kafka {
         }
         let _ = thread.join();
         if self.has_group {
-            match self.consumer.commit_consumer_state(CommitMode::Sync) {
-                Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-                Err(error) => context.reporter.say(format!(
-                    "kafka: the last offsets could not be committed, so their records will be \
-                     read again: {}",
-                    crate::kafka::reason(&error)
-                )),
-            }
+            self.leave();
         }
     }
 
@@ -408,6 +403,42 @@ impl Source for Kafka {
 }
 
 impl Kafka {
+    /// Commits what has been stored and leaves the group. The client would wait
+    /// a minute and more for a broker that does not answer; nobody does who has
+    /// asked for an end.
+    fn leave(&self) {
+        let consumer = Arc::clone(&self.consumer);
+        let (sender, answers) = channel();
+        let leave = move || {
+            let _ = sender.send(consumer.commit_consumer_state(CommitMode::Sync));
+            if consumer.close_queue().is_ok() {
+                while !consumer.closed() {
+                    let _ = consumer.poll(Duration::from_millis(100));
+                }
+            }
+        };
+        let deadline = Instant::now() + FAREWELL;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let why = match thread::Builder::new().name("leave".to_owned()).spawn(leave) {
+            Ok(_) => match answers.recv_timeout(left()) {
+                Ok(Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => None,
+                Ok(Err(error)) => Some(reason(&error)),
+                Err(_) => Some("no broker answers".to_owned()),
+            },
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            self.consumer.context().reporter.say(format!(
+                "kafka: the last offsets could not be committed, so their records will be read \
+                 again: {why}"
+            ));
+        }
+        if answers.recv_timeout(left()) == Err(RecvTimeoutError::Timeout) {
+            // Kept, so that its end is not waited for. The program ends.
+            std::mem::forget(Arc::clone(&self.consumer));
+        }
+    }
+
     /// Bytes of the runs that have been read to their end.
     fn done(&self) -> u64 {
         match self.next_run.checked_sub(1) {

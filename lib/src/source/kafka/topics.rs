@@ -1,7 +1,7 @@
 //! Which topics and partitions are read, and where each begins and ends.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 
 /// How long the answer to one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
+/// What takes no longer than this, as a broker's first group does, is not worth
+/// a word.
+const QUIET: Duration = Duration::from_secs(2);
 /// How soon to ask again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -164,7 +167,7 @@ impl<'a> Resolver<'a> {
         doing: &str,
         mut question: impl FnMut() -> KafkaResult<T>,
     ) -> Result<T, KafkaFailure> {
-        let mut is_told = false;
+        let (begun, mut is_told) = (Instant::now(), false);
         loop {
             let error = match question() {
                 Ok(answer) => return Ok(answer),
@@ -174,7 +177,7 @@ impl<'a> Resolver<'a> {
             if !goes_on || self.consumer.context().is_stopped() {
                 return Err(KafkaFailure::other(doing, &error));
             }
-            if !std::mem::replace(&mut is_told, true) {
+            if begun.elapsed() >= QUIET && !std::mem::replace(&mut is_told, true) {
                 let why = reason(&error);
                 self.reporter.say(format!("kafka: {doing} yet, asking again: {why}"));
             }
