@@ -287,6 +287,42 @@ fn figures_go_on_while_the_input_stalls() {
 }
 
 #[test]
+fn figures_of_several_pipelines_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |file: &str, name: Option<&str>, more: &[&str]| {
+        let path = folder.path().join(file);
+        let mut command = PARSE.command();
+        command.args(["--stats", path.to_str().unwrap()]).args(more);
+        match name {
+            Some(name) => command.env("HIGHWATER_PIPELINE", name),
+            None => command.env_remove("HIGHWATER_PIPELINE"),
+        };
+        let mut live = Live::spawn(command);
+        live.close();
+        assert_eq!(live.end().0, End::Code(0));
+        fs::read_to_string(path).unwrap()
+    };
+    let samples = |text: &str, label: &str| -> (usize, usize) {
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        (samples.iter().filter(|line| line.contains(label)).count(), samples.len())
+    };
+    for (name, more, label) in [
+        (Some("shop"), &[][..], r#"{stage="parse",pipeline="shop""#),
+        (Some("shop"), &["--pipeline", "a \"b\""], r#"{stage="parse",pipeline="a \"b\"""#),
+    ] {
+        let text = told("parse.prom", name, more);
+        let (labelled, all) = samples(&text, label);
+        assert!(labelled == all && all > 10, "{text}");
+    }
+    for name in [None, Some("")] {
+        let text = told("parse.prom", name, &[]);
+        assert!(samples(&text, "pipeline").0 == 0 && samples(&text, "parse").1 > 10, "{text}");
+    }
+    let json: Value = serde_json::from_str(&told("parse.json", Some("shop"), &[])).unwrap();
+    assert_eq!((&json["stage"], &json["pipeline"]), (&"parse".into(), &"shop".into()));
+}
+
+#[test]
 fn a_file_that_is_read_while_it_is_written_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stats.json");

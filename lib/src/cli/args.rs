@@ -36,6 +36,10 @@ pub struct IoArgs {
     #[arg(long, value_name = "DURATION", requires = "stats")]
     pub stats_every: Option<TimeDelta>,
 
+    /// Say in the figures that they are of this pipeline, which tells those of several apart
+    #[arg(long, value_name = "NAME", env = "HIGHWATER_PIPELINE")]
+    pub pipeline: Option<String>,
+
     /// Draw progress on stderr while reading files
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub progress: ProgressWhen,

@@ -29,7 +29,7 @@ pub struct CheckpointArgs {
 
 /// Arguments that have no bearing on what a stage computes, or may be others at
 /// the next start; secrets among them.
-const NEUTRAL: [&str; 27] = [
+const NEUTRAL: [&str; 28] = [
     // How to reach what is read or written.
     "brokers",
     "delete_on_exit",
@@ -53,6 +53,7 @@ const NEUTRAL: [&str; 27] = [
     // What people see, and what they put up with.
     "help",
     "max_rejects",
+    "pipeline",
     "progress",
     "stats",
     "stats_every",

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use super::summary::{Hints, summary};
 use super::{say, terminal};
 use crate::source;
-use crate::stream::{Moment, Operator, Output, StageError, Stats};
+use crate::stream::{Moment, Operator, Output, Owner, StageError, Stats};
 use crate::time::TimeDelta;
 
 /// Who wants to know the figures, and when.
 #[derive(Debug)]
 pub(super) struct Report {
     stage: String,
+    pipeline: Option<String>,
     begun: Instant,
     file: Option<PathBuf>,
     every: Option<Duration>,
@@ -25,7 +26,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(
-        stage: &str,
+        Owner { stage, pipeline }: Owner<'_>,
         file: Option<PathBuf>,
         every: Option<TimeDelta>,
         hints: Hints,
@@ -33,7 +34,8 @@ impl Report {
         let begun = Instant::now();
         let every = every.map(|every| Duration::from_micros(every.micros.max(1) as u64));
         let due = every.map(|every| begun + every);
-        Self { stage: stage.to_owned(), begun, file, every, due, hints }
+        let pipeline = pipeline.filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { stage: stage.to_owned(), pipeline, begun, file, every, due, hints }
     }
 
     pub(super) fn stage(&self) -> &str {
@@ -65,12 +67,13 @@ impl Report {
     }
 
     fn write(&self, stats: &Stats, is_done: bool) -> Result<(), StageError> {
+        let owner = Owner { stage: &self.stage, pipeline: self.pipeline.as_deref() };
         let moment =
             Moment { now: source::now(), seconds: self.begun.elapsed().as_secs_f64(), is_done };
         let file = match &self.file {
             Some(file) if file != Path::new("-") => file,
             _ => {
-                let text = stats.to_json(&self.stage, moment);
+                let text = stats.to_json(owner, moment);
                 let text = format!("{}{text}", terminal::before_message());
                 // There is nobody to tell that stderr is closed.
                 let _ = io::stderr().write_all(text.as_bytes());
@@ -78,9 +81,9 @@ impl Report {
             }
         };
         let result = if file.extension().is_some_and(|extension| extension == "prom") {
-            replace(file, stats.to_prometheus(&self.stage, moment).as_bytes())
+            replace(file, stats.to_prometheus(owner, moment).as_bytes())
         } else {
-            write_whole(file, stats.to_json(&self.stage, moment).as_bytes())
+            write_whole(file, stats.to_json(owner, moment).as_bytes())
         };
         result.map_err(|source| StageError::Write { to: file.display().to_string(), source })
     }

@@ -16,7 +16,7 @@ use crate::checkpoint::{Plan, Role, StageCheckpoint};
 use crate::checksum::fnv1a;
 use crate::line::Framing;
 use crate::source::{Files, Source, expand_paths, is_pipe, present_paths};
-use crate::stream::{Checkpoint, Operator, Options, Origin, Output, SideFile, Stats, drive};
+use crate::stream::{Checkpoint, Operator, Options, Origin, Output, Owner, SideFile, Stats, drive};
 use crate::time::TimeDelta;
 
 /// One run of a stage, as the command line describes it.
@@ -243,7 +243,8 @@ impl<'a> Run<'a> {
         out.late = self.late.map(side_file).transpose()?;
         let signals = Signals::install().context("cannot install signal handlers")?;
         let hints = Hints { rejects: self.io.rejects.is_none(), late: self.late.is_none() };
-        let report = Report::new(stage, self.io.stats.clone(), self.io.stats_every, hints);
+        let owner = Owner { stage, pipeline: self.io.pipeline.as_deref() };
+        let report = Report::new(owner, self.io.stats.clone(), self.io.stats_every, hints);
         // What reads a pipe has another stage in front of it.
         let is_first = self.source.is_some() || paths != stdin || !is_pipe(rustix::stdio::stdin());
         let source = self.source.unwrap_or_else(|| Box::new(Files::new(paths)));

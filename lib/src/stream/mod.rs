@@ -22,5 +22,5 @@ pub use operator::{Operator, StageError};
 pub use origin::Origin;
 pub use output::{Output, SideFile};
 pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};
-pub use stats::{Figure, FigureKind, Moment, QueryStats, Stats, WindowStats};
+pub use stats::{Figure, FigureKind, Moment, Owner, QueryStats, Stats, WindowStats};
 pub use transaction::{Committed, Transaction};

@@ -2,19 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use super::{Moment, Stats, WindowStats};
+use super::{Moment, Owner, Stats, WindowStats};
 use crate::line::Reason;
 use crate::time::Timestamp;
 
 impl Stats {
     /// The figures as one JSON object, with a newline.
-    pub fn to_json(&self, stage: &str, moment: Moment) -> String {
+    pub fn to_json(&self, owner: Owner<'_>, moment: Moment) -> String {
         let rejected: Map<String, Value> = Reason::ALL
             .iter()
             .filter(|reason| self.rejected[reason.index()] > 0)
             .map(|reason| (reason.name().to_owned(), self.rejected[reason.index()].into()))
             .collect();
-        let mut members = vec![("stage", Value::from(stage))];
+        let mut members = vec![("stage", Value::from(owner.stage))];
+        members.extend(owner.pipeline.map(|pipeline| ("pipeline", pipeline.into())));
         members.extend(self.numbers().map(|(name, number)| (name, number.into())));
         members.push(("rejected", rejected.into()));
         members.push(("replaced_utf8", self.replaced_utf8.into()));

@@ -6,6 +6,15 @@ mod prometheus;
 use crate::line::Reason;
 use crate::time::Timestamp;
 
+/// Whose figures they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The name of the stage.
+    pub stage: &'a str,
+    /// The name of the pipeline that it is part of, if it has been given one.
+    pub pipeline: Option<&'a str>,
+}
+
 /// When figures were taken, which they say beside what was counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moment {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Figure, FigureKind, Moment, QueryStats, Stats, WindowStats};
+use super::{Figure, FigureKind, Moment, Owner, QueryStats, Stats, WindowStats};
 use crate::line::Reason;
 use crate::time::Timestamp;
 
@@ -19,8 +19,8 @@ impl Stats {
     /// A file stays as it is while its stage hangs, so it says times and not only
     /// how far they lie back: `time() - highwater_watermark_seconds` is right at
     /// any time.
-    pub fn to_prometheus(&self, stage: &str, moment: Moment) -> String {
-        let mut text = Exposition { stage, text: String::new() };
+    pub fn to_prometheus(&self, owner: Owner<'_>, moment: Moment) -> String {
+        let mut text = Exposition::of(owner);
         for (name, number) in self.numbers() {
             text.counter(name, &format!("{} of this run.", words(name)), [(Label::None, number)]);
         }
@@ -54,8 +54,9 @@ impl Stats {
     }
 }
 
-struct Exposition<'a> {
-    stage: &'a str,
+struct Exposition {
+    /// The labels of all samples.
+    labels: String,
     text: String,
 }
 
@@ -65,7 +66,15 @@ enum Label<'a> {
     Of(&'static str, &'a str),
 }
 
-impl Exposition<'_> {
+impl Exposition {
+    fn of(Owner { stage, pipeline }: Owner<'_>) -> Self {
+        let mut labels = format!("stage=\"{stage}\"");
+        if let Some(pipeline) = pipeline {
+            let _ = write!(labels, ",pipeline=\"{}\"", escaped(pipeline));
+        }
+        Self { labels, text: String::new() }
+    }
+
     fn window(&mut self, window: &WindowStats, now: Timestamp) {
         let queries = &window.queries;
         for (index, (fate, _)) in QueryStats::default().fates().iter().enumerate() {
@@ -116,7 +125,7 @@ impl Exposition<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Label<'a>, f64)>,
     ) {
-        let Self { stage, text } = self;
+        let Self { labels, text } = self;
         for (index, (label, value)) in samples.into_iter().enumerate() {
             if index == 0 {
                 let _ = writeln!(text, "# HELP highwater_{name} {help}");
@@ -126,7 +135,7 @@ impl Exposition<'_> {
                 Label::None => String::new(),
                 Label::Of(name, value) => format!(",{name}=\"{}\"", escaped(value)),
             };
-            let _ = writeln!(text, "highwater_{name}{{stage=\"{stage}\"{label}}} {value}");
+            let _ = writeln!(text, "highwater_{name}{{{labels}{label}}} {value}");
         }
     }
 }

@@ -3,12 +3,16 @@ use super::*;
 const MOMENT: Moment =
     Moment { now: Timestamp::from_micros(3_500_000), seconds: 0.5, is_done: true };
 
+fn of(stage: &str) -> Owner<'_> {
+    Owner { stage, pipeline: None }
+}
+
 #[test]
 fn json_has_the_contract_order_and_only_what_applies() {
     let mut stats = Stats { records_in: 3, blank: 1, ..Stats::default() };
     stats.rejected[Reason::NoTimestamp.index()] = 2;
     assert_eq!(
-        stats.to_json("parse", MOMENT),
+        stats.to_json(of("parse"), MOMENT),
         concat!(
             r#"{"stage":"parse","records_in":3,"records_out":0,"bytes_in":0,"bytes_out":0,"#,
             r#""blank":1,"rejected":{"no_timestamp":2},"replaced_utf8":0,"casts_failed":0,"#,
@@ -18,7 +22,7 @@ fn json_has_the_contract_order_and_only_what_applies() {
     );
     let query = |name: &str, late| QueryStats { name: name.into(), late, ..QueryStats::default() };
     stats.own = vec![Figure::fate("examined", 0), Figure::loss("passed_over", 0)];
-    let json = stats.to_json("detect", MOMENT);
+    let json = stats.to_json(of("detect"), MOMENT);
     assert!(json.contains(r#""casts_failed":0,"examined":0,"passed_over":0,"sec"#), "{json}");
     assert!(!Stats { own: stats.own.clone(), ..Stats::default() }.has_losses());
     stats.own[1].count = 1;
@@ -29,7 +33,8 @@ fn json_has_the_contract_order_and_only_what_applies() {
         max_event_time: Some(Timestamp::from_micros(2_000_000)),
         ..WindowStats::default()
     });
-    let json: serde_json::Value = serde_json::from_str(&stats.to_json("window", MOMENT)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&stats.to_json(of("window"), MOMENT)).unwrap();
     assert_eq!(json["late"], 3);
     assert_eq!(json["queries"]["b"]["late"], 2);
     assert_eq!(json["watermark"], "1970-01-01T00:00:00.000Z");
@@ -54,7 +59,7 @@ fn every_figure_has_a_name_with_its_unit() {
     let own = vec![Figure::loss("refused", 7), Figure::state("series", 8)];
     let stats =
         Stats { bytes_in: 9, replaced_utf8: 2, own, window: Some(window), ..Stats::default() };
-    let text = stats.to_prometheus("window", MOMENT);
+    let text = stats.to_prometheus(of("window"), MOMENT);
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(samples.iter().all(|line| line.starts_with("highwater_")), "{text}");
     for sample in [
@@ -77,7 +82,8 @@ fn every_figure_has_a_name_with_its_unit() {
     }
     assert_eq!(text.matches("highwater_watermark_seconds{").count(), 1, "{text}");
     // Nothing that JSON says is missing.
-    let json: serde_json::Value = serde_json::from_str(&stats.to_json("window", MOMENT)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&stats.to_json(of("window"), MOMENT)).unwrap();
     for name in json.as_object().unwrap().keys() {
         let name = match name.as_str() {
             "stage" | "queries" => continue,
@@ -96,7 +102,7 @@ fn figures_without_a_value_are_left_out() {
     let queries = vec![QueryStats::default()];
     let window = WindowStats { queries, watermarks: vec![None], ..WindowStats::default() };
     let stats = Stats { window: Some(window), ..Stats::default() };
-    let text = stats.to_prometheus("window", Moment { is_done: false, ..MOMENT });
+    let text = stats.to_prometheus(of("window"), Moment { is_done: false, ..MOMENT });
     assert!(!text.contains("watermark") && !text.contains("max_event_time"), "{text}");
     assert!(text.ends_with("highwater_done{stage=\"window\"} 0\n"), "{text}");
 }
