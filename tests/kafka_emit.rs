@@ -152,6 +152,12 @@ fn what_was_not_delivered_is_counted_and_told() {
     );
     assert_eq!(ran.stderr, said);
     assert_eq!(read(&mock, "events").len(), 2, "the others are");
+    // It counts though it had not been handed over when the run failed.
+    let input = [&*large, "no record\n"].concat();
+    let limit = ["-t", "events", "--strict", "-X", "message.max.bytes=2000"];
+    let ran = emit(&mock, &limit, &input).exited(1);
+    assert!(ran.stderr.contains(&format!("was not delivered: {why}\n")), "{ran}");
+    assert!(ran.stderr.contains("emit: kafka: 1 of 1 records were not delivered\n"), "{ran}");
 
     // A broker that does not come back in time.
     let live = |mock: &Mock, timeout: &str| {
@@ -243,6 +249,18 @@ fn mistakes_are_one_line() {
         (&["-t", "events", "-X", "sasl.password"], 2, "is written key=value"),
         (&["-t", "events", "--partitioner", "java"], 2, "murmur2_random"),
         (&["-t", "events", "-X", "acks=1"], 2, "acks"),
+        (
+            &[
+                "-t",
+                "events",
+                "-X",
+                "message.max.bytes=9000000",
+                "-X",
+                "queue.buffering.max.kbytes=99",
+            ],
+            2,
+            "no room for a record of message.max.bytes: give 8790 at least",
+        ),
         (&["-t", "events", "--transaction-interval", "1s"], 2, "--transactional-id"),
         (&[], 2, "--topic"),
     ] {

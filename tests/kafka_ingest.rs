@@ -187,6 +187,26 @@ fn a_group_remembers_where_it_began() {
 }
 
 #[test]
+fn a_topic_that_a_pattern_finds_later_is_read_whole() {
+    let mock = Mock::new(&[("log-a", 1), ("else", 1)]);
+    mock.count("log-a", 0, 0..10);
+    let group = [&["-t", "^log-", "-G", "g"], &QUICK[..]].concat();
+    let first = live(&mock, &[&group[..], &["-o", "earliest"]].concat());
+    for number in 0..10 {
+        assert_eq!(numbers([&*first.line()]), [number]);
+    }
+    first.signal(Signal::INT);
+    assert_eq!(first.end().0, End::Code(0));
+    mock.cluster.create_topic("log-b", 2, 1).unwrap();
+    mock.count("log-b", 1, 1_000..1_005);
+    // What is not new would be read from its end.
+    let second = live(&mock, &group);
+    for number in 1_000..1_005 {
+        assert_eq!(numbers([&*second.line()]), [number]);
+    }
+}
+
+#[test]
 fn brokers_that_do_not_answer_a_group_are_asked_again() {
     let mock = Mock::new(&[("logs", 1)]);
     mock.count("logs", 0, 0..10);

@@ -102,8 +102,7 @@ fn partitions_that_end_have_a_bar_too() {
     let drawn = drawn(&raw);
     assert!(drawn.len() > 2, "{raw:?}");
     for line in &drawn {
-        assert!(line.starts_with("ingest: █") && line.contains("░"), "{line}");
-        assert!(line.contains(" %, ") && line.ends_with(" left"), "{line}");
+        assert!(line.starts_with("ingest: █") && line.contains(" %, "), "{line}");
     }
 }
 

@@ -80,10 +80,9 @@ impl Broker {
         }
     }
 
-    /// It answers nothing while it is held up, but its connections stay.
-    pub fn hold_up(&self, is_held_up: bool) {
-        let signal = if is_held_up { Signal::STOP } else { Signal::CONT };
-        kill_process(self.id(), signal).unwrap();
+    /// It answers nothing from now on, but its connections stay.
+    pub fn hold_up(&self) {
+        kill_process(self.id(), Signal::STOP).unwrap();
     }
 
     /// Runs a tool of Kafka's by the name of its class, with its bootstrap

@@ -94,6 +94,7 @@ impl KafkaSink {
     /// or one refuses to let us in, or if the topic is not there.
     pub fn connect(options: KafkaSinkOptions) -> Result<Self, KafkaFailure> {
         let KafkaSinkOptions { settings, topic, partition, partitioner, transactions } = options;
+        let queue = queue_kilobytes(&settings)?;
         let defaults = [
             ("partitioner", &*partitioner),
             ("enable.idempotence", "true"),
@@ -109,7 +110,7 @@ impl KafkaSink {
             // What nearly fits into the processor's caches. A longer queue costs more time a record,
             // a shorter one cannot hold what the brokers of many partitions take at once.
             ("queue.buffering.max.messages", "20000"),
-            ("queue.buffering.max.kbytes", "65536"),
+            ("queue.buffering.max.kbytes", &*queue),
         ];
         let producer: BaseProducer<Context> = settings
             .client(&defaults)?
@@ -254,33 +255,35 @@ impl KafkaSink {
     /// Fails if nothing can be sent any more.
     pub fn hand_over(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
         loop {
-            let context = Arc::clone(self.context());
-            let left = self.outbox.hand_over(|code, bytes| match code {
-                RDKafkaErrorCode::MessageSizeTooLarge => {
-                    let why = format!("{bytes} bytes are more than message.max.bytes allows");
-                    context.fail(&why, bytes);
-                }
-                code => context.fail(&said(code), bytes),
-            });
-            match left {
-                Ok(()) => return Ok(()),
-                Err(Left::Full) => {}
-                Err(Left::Broken(code)) => {
-                    self.check()?;
-                    let doing = format!("cannot write to {}", self.topic);
-                    return Err(KafkaFailure::Other { doing, reason: said(code) });
-                }
-            }
+            let Err(left) = self.try_hand_over() else { return Ok(()) };
             let before = self.producer().in_flight_count();
-            self.check()?;
+            // First, since they tell why it may take nothing any more.
             for message in self.messages() {
                 say(&message);
+            }
+            self.check()?;
+            if let Left::Broken(code) = left {
+                let doing = format!("cannot write to {}", self.topic);
+                return Err(KafkaFailure::Other { doing, reason: said(code) });
             }
             // Where it was asked for reports of all records, each call takes in a few.
             if self.producer().in_flight_count() == before {
                 thread::sleep(LOOK);
             }
         }
+    }
+
+    /// Sends what has been taken in, as far as there is room. Those that can never
+    /// be sent have failed.
+    fn try_hand_over(&mut self) -> Result<(), Left> {
+        let context = Arc::clone(self.context());
+        self.outbox.hand_over(|code, bytes| match code {
+            RDKafkaErrorCode::MessageSizeTooLarge => {
+                let why = format!("{bytes} bytes are more than message.max.bytes allows");
+                context.fail(&why, bytes);
+            }
+            code => context.fail(&said(code), bytes),
+        })
     }
 
     /// Whether the client can go on.
@@ -374,8 +377,13 @@ impl KafkaSink {
     /// sent, which the client would throw away; a transaction is aborted.
     pub fn give_up(&mut self) {
         if !self.is_open && self.check().is_ok() {
-            let _ = self.outbox.hand_over(|_, _| {});
-            let _ = self.producer().flush(FAREWELL);
+            let deadline = Instant::now() + FAREWELL;
+            let left = || deadline.saturating_duration_since(Instant::now());
+            // There is room only as others are delivered.
+            while matches!(self.try_hand_over(), Err(Left::Full)) && !left().is_zero() {
+                let _ = self.producer().flush(LOOK);
+            }
+            let _ = self.producer().flush(left());
         }
         self.abort();
         let (missing, sent) = (self.sent.saturating_sub(self.written().0), self.sent);
@@ -415,6 +423,21 @@ impl KafkaSink {
         }
         reporter.messages()
     }
+}
+
+/// Room for the records on their way, in KiB: for one at least that is as large
+/// as may be, or that would wait for ever.
+fn queue_kilobytes(settings: &Settings) -> Result<String, KafkaFailure> {
+    const USUAL: u64 = 65_536;
+    let number = |key| settings.get(key).and_then(|value| value.parse::<u64>().ok());
+    let least = number("message.max.bytes").map_or(0, |bytes| bytes.div_ceil(1_024));
+    if let Some(room) = number("queue.buffering.max.kbytes").filter(|room| *room < least) {
+        return Err(KafkaFailure::Setting(format!(
+            "queue.buffering.max.kbytes={room} has no room for a record of message.max.bytes: \
+             give {least} at least"
+        )));
+    }
+    Ok(USUAL.max(least).to_string())
 }
 
 impl Transaction for KafkaSink {

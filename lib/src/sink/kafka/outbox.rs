@@ -35,16 +35,10 @@ pub(super) struct Outbox {
     partition: i32,
     /// Keys and payloads, one behind another.
     bytes: Vec<u8>,
-    records: Vec<Record>,
-    /// The records as the client wants to see them.
-    messages: Vec<rd_kafka_message_t>,
-}
-
-/// Lengths of key and payload, which follow each other in the bytes.
-#[derive(Clone, Copy)]
-struct Record {
-    key: Option<usize>,
-    payload: Option<usize>,
+    /// The records, as the client wants to see them. Where their keys and
+    /// payloads are is filled in when they are handed over: until then pointers
+    /// only say whether there is one.
+    records: Vec<rd_kafka_message_t>,
 }
 
 /// Why records are left.
@@ -68,7 +62,6 @@ impl Outbox {
             partition: partition.unwrap_or(BY_KEY),
             bytes: Vec::with_capacity(BYTES),
             records: Vec::with_capacity(RECORDS),
-            messages: Vec::with_capacity(RECORDS),
         })
     }
 
@@ -84,10 +77,23 @@ impl Outbox {
     /// Takes in a record; true if it is time to hand over.
     #[inline]
     pub(super) fn add(&mut self, key: Option<&[u8]>, payload: Option<&[u8]>) -> bool {
-        for part in [key, payload].into_iter().flatten() {
+        let mut part = |part: Option<&[u8]>| -> (*mut c_void, usize) {
+            let Some(part) = part else { return (ptr::null_mut(), 0) };
             self.bytes.extend_from_slice(part);
-        }
-        self.records.push(Record { key: key.map(<[u8]>::len), payload: payload.map(<[u8]>::len) });
+            (NonNull::dangling().as_ptr(), part.len())
+        };
+        let ((key, key_len), (payload, len)) = (part(key), part(payload));
+        self.records.push(rd_kafka_message_t {
+            err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+            rkt: ptr::null_mut(),
+            partition: BY_KEY,
+            payload,
+            len,
+            key,
+            key_len,
+            offset: 0,
+            _private: ptr::null_mut(),
+        });
         self.records.len() >= RECORDS || self.bytes.len() >= BYTES
     }
 
@@ -105,29 +111,18 @@ impl Outbox {
             return Ok(());
         }
         let mut rest = &self.bytes[..];
-        let mut part = |length: Option<usize>| -> (*mut c_void, usize) {
-            // No part at all is told by the pointer, an empty one has one.
-            let Some(length) = length else { return (ptr::null_mut(), 0) };
-            let (part, behind) = rest.split_at(length);
-            rest = behind;
-            (part.as_ptr().cast_mut().cast(), length)
-        };
-        self.messages.clear();
-        self.messages.extend(self.records.iter().map(|record| {
-            let ((key, key_len), (payload, len)) = (part(record.key), part(record.payload));
-            rd_kafka_message_t {
-                err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
-                rkt: ptr::null_mut(),
-                partition: 0,
-                payload,
-                len,
-                key,
-                key_len,
-                offset: 0,
-                _private: ptr::null_mut(),
+        let mut point = |part: &mut *mut c_void, length: usize| {
+            if !part.is_null() {
+                let (bytes, behind) = rest.split_at(length);
+                *part = bytes.as_ptr().cast_mut().cast();
+                rest = behind;
             }
-        }));
-        // SAFETY: the topic belongs to the client that `self` keeps alive. The messages and the
+        };
+        for record in &mut self.records {
+            point(&mut record.key, record.key_len);
+            point(&mut record.payload, record.len);
+        }
+        // SAFETY: the topic belongs to the client that `self` keeps alive. The records and the
         // bytes they point at stay as they are during the call, which copies them
         // (RD_KAFKA_MSG_F_COPY) and writes to `err` only. There are RECORDS of them at most.
         let taken = unsafe {
@@ -135,11 +130,11 @@ impl Outbox {
                 self.topic.0.as_ptr(),
                 self.partition,
                 RD_KAFKA_MSG_F_COPY,
-                self.messages.as_mut_ptr(),
-                self.messages.len() as i32,
+                self.records.as_mut_ptr(),
+                self.records.len() as i32,
             )
         };
-        if taken as usize == self.messages.len() {
+        if taken as usize == self.records.len() {
             self.records.clear();
             self.bytes.clear();
             // After a giant.
@@ -152,18 +147,17 @@ impl Outbox {
     /// Keeps those that the client has not taken, but may.
     fn keep_left(&mut self, mut refuse: impl FnMut(RDKafkaErrorCode, usize)) -> Result<(), Left> {
         let mut left = Ok(());
-        let mut messages = self.messages.iter();
         let (mut from, mut to) = (0, 0);
         self.records.retain(|record| {
-            let code = messages.next().map(|message| message.err).filter(IsError::is_error);
-            let length = record.key.unwrap_or(0) + record.payload.unwrap_or(0);
-            let is_left = match code.map(RDKafkaErrorCode::from) {
+            let length = record.key_len + record.len;
+            let code = record.err.is_error().then(|| RDKafkaErrorCode::from(record.err));
+            let is_left = match code {
                 None => false,
                 Some(
                     code @ (RDKafkaErrorCode::MessageSizeTooLarge
                     | RDKafkaErrorCode::UnknownPartition),
                 ) => {
-                    refuse(code, record.payload.unwrap_or(0));
+                    refuse(code, record.len);
                     false
                 }
                 Some(code) => {

@@ -359,11 +359,12 @@ impl Fetcher {
                 tracked.partition.number == number && tracked.partition.topic == topic
             })
         };
-        let resolver = Resolver::on_the_way(&self.consumer);
+        let resolver = Resolver::at_start(&self.consumer);
         let mut is_grown = false;
         for (topic, number) in present {
             if !is_known(&topic, number) {
-                let bounds = resolver.bounds(&topic, number, None, true)?;
+                // Not all brokers may know of it yet, or reach it: until the next look.
+                let Ok(bounds) = resolver.bounds(&topic, number, None, true) else { continue };
                 let partition = Arc::new(Partition::new(&topic, number));
                 context.reporter.say(format!("kafka: reading {} too", partition.name));
                 let tracked = Tracked { partition, next: bounds.start, end: bounds.end };

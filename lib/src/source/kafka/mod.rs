@@ -18,9 +18,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -51,6 +49,8 @@ const AHEAD: usize = 4;
 const TELL: Duration = Duration::from_secs(1);
 /// How long the client may take to leave.
 const FAREWELL: Duration = Duration::from_secs(8);
+/// Why nothing is known of what was asked.
+const NO_ANSWER: &str = "no broker answers";
 
 /// What is to be read, and how.
 #[derive(Debug)]
@@ -129,6 +129,10 @@ impl Kafka {
         ];
         if selection.ending.is_some() {
             defaults.push(("enable.partition.eof", "true"));
+        }
+        // A pattern means none of Kafka's own topics. The property takes them from names too.
+        if selection.topics.iter().all(|topic| !topic.starts_with("__")) {
+            defaults.push(("topic.blacklist", "^__"));
         }
         // A group throws out who has not asked for messages for so long: five minutes, and
         // as long as a quota may have it wait.
@@ -377,11 +381,14 @@ impl Source for Kafka {
         let context = Arc::clone(self.consumer.context());
         context.stop();
         let Some(thread) = self.thread.take() else { return };
-        let begun = Instant::now();
+        let deadline = Instant::now() + FAREWELL;
         // What it may wait for is room for what it has.
         while !thread.is_finished() {
-            if begun.elapsed() >= FAREWELL {
+            if Instant::now() >= deadline {
                 // It waits for a broker that does not answer. The program ends.
+                if self.has_group {
+                    self.say_uncommitted(NO_ANSWER);
+                }
                 return;
             }
             while self.deliveries.try_recv().is_ok() {}
@@ -389,7 +396,7 @@ impl Source for Kafka {
         }
         let _ = thread.join();
         if self.has_group {
-            self.leave();
+            self.leave(deadline);
         }
     }
 
@@ -406,7 +413,7 @@ impl Kafka {
     /// Commits what has been stored and leaves the group. The client would wait
     /// a minute and more for a broker that does not answer; nobody does who has
     /// asked for an end.
-    fn leave(&self) {
+    fn leave(&self, deadline: Instant) {
         let consumer = Arc::clone(&self.consumer);
         let (sender, answers) = channel();
         let leave = move || {
@@ -417,26 +424,25 @@ impl Kafka {
                 }
             }
         };
-        let deadline = Instant::now() + FAREWELL;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let why = match thread::Builder::new().name("leave".to_owned()).spawn(leave) {
+        match thread::Builder::new().name("leave".to_owned()).spawn(leave) {
             Ok(_) => match answers.recv_timeout(left()) {
-                Ok(Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => None,
-                Ok(Err(error)) => Some(reason(&error)),
-                Err(_) => Some("no broker answers".to_owned()),
+                Ok(Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => {}
+                Ok(Err(error)) => self.say_uncommitted(&reason(&error)),
+                Err(_) => self.say_uncommitted(NO_ANSWER),
             },
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = why {
-            self.consumer.context().reporter.say(format!(
-                "kafka: the last offsets could not be committed, so their records will be read \
-                 again: {why}"
-            ));
+            Err(error) => self.say_uncommitted(&error.to_string()),
         }
-        if answers.recv_timeout(left()) == Err(RecvTimeoutError::Timeout) {
-            // Kept, so that its end is not waited for. The program ends.
-            std::mem::forget(Arc::clone(&self.consumer));
-        }
+        // Until the thread has left the group, or time is over: then it keeps the client, whose
+        // end would be waited for, and the program ends.
+        let _ = answers.recv_timeout(left());
+    }
+
+    fn say_uncommitted(&self, why: &str) {
+        self.consumer.context().reporter.say(format!(
+            "kafka: the last offsets could not be committed, so their records may be read again: \
+             {why}"
+        ));
     }
 
     /// Bytes of the runs that have been read to their end.

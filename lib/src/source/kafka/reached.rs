@@ -73,13 +73,15 @@ impl Reached {
 
     /// How much of all partitions that is, if each of them has an end.
     pub(super) fn share(&self) -> Option<f64> {
-        let (mut done, mut all) = (0, 0);
+        let (mut done, mut all) = (0.0, 0.0);
         for At { start, next, end, .. } in &self.partitions {
+            // An end may be any number that somebody has written.
+            let from_start = |offset: i64| offset.saturating_sub(*start).max(0) as f64;
             let end = (*end)?;
-            all += (end - start).max(0);
-            done += (end.min(*next) - start).max(0);
+            all += from_start(end);
+            done += from_start(end.min(*next));
         }
-        (all > 0).then(|| done as f64 / all as f64)
+        (all > 0.0).then(|| done / all)
     }
 
     pub(super) fn positions(&self) -> Vec<PartitionPosition> {

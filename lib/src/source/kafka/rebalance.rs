@@ -10,12 +10,12 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::block::Partition;
 use super::feed::{Feed, Tracked};
-use super::topics::{Resolver, Selection};
+use super::topics::{Bounds, Resolver, Selection};
 use crate::kafka::{KafkaFailure, Reporter};
 use crate::stream::StageError;
 
@@ -109,9 +109,10 @@ impl Context {
         }
     }
 
-    /// Finds out which of the partitions that there are are older than the
-    /// group: without an offset of the group, it begins where it was told to. All
-    /// others without one have been added since, and are read whole.
+    /// Finds out which of the partitions that there are are older than the group.
+    /// They are those of names and patterns for which it has no offset at all: it
+    /// begins there where it was told to. All others without an offset have been
+    /// added since, and are read whole.
     pub(super) fn look_at_group(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -122,11 +123,13 @@ impl Context {
             all.add_partition(topic, *number);
         }
         let kept = Resolver::on_the_way(consumer).committed(&all)?;
-        let is_read = |topic: &str| {
-            let mut elements = kept.elements().into_iter();
-            elements.any(|e| e.topic() == topic && matches!(e.offset(), Offset::Offset(_)))
-        };
-        let untouched = present.iter().filter(|(topic, _)| !is_read(topic)).cloned().collect();
+        let kept = kept.elements();
+        let read = kept.iter().filter(|element| matches!(element.offset(), Offset::Offset(_)));
+        let read: Vec<&str> = read.map(TopicPartitionListElem::topic).collect();
+        let mut wanted = self.selection.wanted()?;
+        wanted.retain(|wanted| !read.iter().any(|topic| wanted.is(topic)));
+        let is_untouched = |topic: &str| wanted.iter().any(|wanted| wanted.is(topic));
+        let untouched = present.iter().filter(|(topic, _)| is_untouched(topic)).cloned().collect();
         *self.untouched.lock().unwrap_or_else(PoisonError::into_inner) = untouched;
         Ok(())
     }
@@ -152,7 +155,14 @@ impl Context {
                 _ => None,
             };
             let is_new = kept.is_none() && self.is_new(topic, number);
-            let bounds = resolver.bounds(topic, number, kept, is_new)?;
+            let bounds = match kept {
+                // Whether its record is still there shows in reading: a partition whose broker
+                // does not answer must not hold up the others.
+                Some(start) if self.selection.ending.is_none() => {
+                    Bounds { start, end: None, time: None }
+                }
+                kept => resolver.bounds(topic, number, kept, is_new)?,
+            };
             if is_new {
                 self.reporter.say(format!("kafka: reading {topic}[{number}] too"));
             }
@@ -180,10 +190,12 @@ impl Context {
             };
             let doing = "cannot take on partitions of the group";
             assigned.map_err(|error| KafkaFailure::other(doing, &error))?;
-            // Where a group without offsets begins is kept, or its next reader would begin at
-            // another end.
+            // Where a group without offsets begins is kept, and at once, or its next reader would
+            // begin at another end, or take these partitions for new ones.
             let kept = consumer.store_offsets(&begun);
-            kept.map_err(|error| KafkaFailure::other(doing, &error))
+            kept.map_err(|error| KafkaFailure::other(doing, &error))?;
+            let committed = consumer.commit(&begun, CommitMode::Async);
+            committed.map_err(|error| KafkaFailure::other(doing, &error))
         });
         if let Err(failure) = result {
             self.fail(failure);

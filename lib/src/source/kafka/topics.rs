@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use regex::Regex;
 
 use super::offsets::{EndingOffsets, StartingOffsets};
@@ -14,8 +14,11 @@ use super::rebalance::Context;
 use crate::kafka::{KafkaFailure, Reporter, reason};
 use crate::time::Timestamp;
 
-/// How long the answer to one question may take.
+/// How long the answer to a question may take that is asked once.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long it may take before it is asked for again: not so long that an end
+/// would have to wait for it.
+const TURN: Duration = Duration::from_secs(3);
 /// What takes no longer than this, as a broker's first group does, is not worth
 /// a word.
 const QUIET: Duration = Duration::from_secs(2);
@@ -40,13 +43,23 @@ pub struct Selection {
 
 /// One name or pattern.
 #[derive(Debug)]
-enum Wanted {
+pub(super) enum Wanted {
     Name(String),
     Pattern(Regex),
 }
 
+impl Wanted {
+    /// Whether it means this topic; a pattern means none of Kafka's own.
+    pub(super) fn is(&self, topic: &str) -> bool {
+        match self {
+            Self::Name(name) => name == topic,
+            Self::Pattern(pattern) => !topic.starts_with("__") && pattern.is_match(topic),
+        }
+    }
+}
+
 impl Selection {
-    fn wanted(&self) -> Result<Vec<Wanted>, KafkaFailure> {
+    pub(super) fn wanted(&self) -> Result<Vec<Wanted>, KafkaFailure> {
         let wanted = |topic: &String| {
             if !topic.starts_with('^') {
                 return Ok(Wanted::Name(topic.clone()));
@@ -86,12 +99,8 @@ impl Selection {
         };
         let mut found = Vec::new();
         for wanted in self.wanted()? {
-            let is_wanted = |name: &str| match &wanted {
-                Wanted::Name(topic) => name == topic,
-                Wanted::Pattern(pattern) => !name.starts_with("__") && pattern.is_match(name),
-            };
             let mut any = false;
-            for topic in metadata.topics().iter().filter(|topic| is_wanted(topic.name())) {
+            for topic in metadata.topics().iter().filter(|topic| wanted.is(topic.name())) {
                 if let Some(error) = topic.error() {
                     let code = RDKafkaErrorCode::from(error);
                     if code == RDKafkaErrorCode::UnknownTopicOrPartition {
@@ -165,11 +174,12 @@ impl<'a> Resolver<'a> {
     fn ask<T>(
         &self,
         doing: &str,
-        mut question: impl FnMut() -> KafkaResult<T>,
+        mut question: impl FnMut(Duration) -> KafkaResult<T>,
     ) -> Result<T, KafkaFailure> {
+        let patience = if self.is_patient { TURN } else { ANSWER };
         let (begun, mut is_told) = (Instant::now(), false);
         loop {
-            let error = match question() {
+            let error = match question(patience) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -180,6 +190,8 @@ impl<'a> Resolver<'a> {
             if begun.elapsed() >= QUIET && !std::mem::replace(&mut is_told, true) {
                 let why = reason(&error);
                 self.reporter.say(format!("kafka: {doing} yet, asking again: {why}"));
+                // Nothing else comes meanwhile that would bring it to light.
+                self.consumer.context().feed().wake();
             }
             thread::sleep(AGAIN);
         }
@@ -188,7 +200,7 @@ impl<'a> Resolver<'a> {
     /// Offsets of the first record of a partition and behind its last.
     pub(super) fn watermarks(&self, topic: &str, number: i32) -> Result<(i64, i64), KafkaFailure> {
         let doing = format!("cannot read {topic}[{number}]");
-        self.ask(&doing, || self.consumer.fetch_watermarks(topic, number, ANSWER))
+        self.ask(&doing, |patience| self.consumer.fetch_watermarks(topic, number, patience))
     }
 
     /// Where the group has come to in these partitions; no offset where it has
@@ -198,12 +210,17 @@ impl<'a> Resolver<'a> {
         partitions: &TopicPartitionList,
     ) -> Result<TopicPartitionList, KafkaFailure> {
         let doing = "cannot learn where the group has come to";
-        self.ask(doing, || self.consumer.committed_offsets(partitions.clone(), ANSWER))
+        self.ask(doing, |patience| {
+            let kept = self.consumer.committed_offsets(partitions.clone(), patience)?;
+            // What is not known is not the same as none.
+            kept.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+            Ok(kept)
+        })
     }
 
     /// The bounds of a partition. `kept` is where a group or a checkpoint says
-    /// that an earlier run has come to; `is_new` if the partition was not there
-    /// when this run began.
+    /// that an earlier run has come to; `is_new` if the partition has been added
+    /// since reading began.
     pub(super) fn bounds(
         &self,
         topic: &str,
@@ -220,8 +237,14 @@ impl<'a> Resolver<'a> {
         };
         let start = match (&self.selection.starting, kept) {
             (_, Some(kept)) => asked(kept)?,
-            (None, None) => default,
+            (Some(StartingOffsets::Each(offsets)), None) => {
+                match offsets.get(topic).and_then(|partitions| partitions.get(&number)) {
+                    Some(offset) => asked(*offset)?,
+                    None => default,
+                }
+            }
             (Some(_), None) if is_new => low,
+            (None, None) => default,
             (Some(StartingOffsets::Earliest), None) => low,
             (Some(StartingOffsets::Latest), None) => high,
             (Some(StartingOffsets::Tail(count)), None) => low.max(high.saturating_sub(*count)),
@@ -229,12 +252,6 @@ impl<'a> Resolver<'a> {
             (Some(StartingOffsets::Time(time)), None) => {
                 let millis = time.micros.div_euclid(1_000).max(0);
                 self.first_at(topic, number, millis)?.unwrap_or(high)
-            }
-            (Some(StartingOffsets::Each(offsets)), None) => {
-                match offsets.get(topic).and_then(|partitions| partitions.get(&number)) {
-                    Some(offset) => asked(*offset)?,
-                    None => default,
-                }
             }
         };
         let end = self.selection.ending.as_ref().map(|ending| match ending {
@@ -263,7 +280,8 @@ impl<'a> Resolver<'a> {
         times
             .add_partition_offset(topic, number, Offset::Offset(millis))
             .map_err(|error| KafkaFailure::other(&*doing, &error))?;
-        let found = self.ask(&doing, || self.consumer.offsets_for_times(times.clone(), ANSWER))?;
+        let found =
+            self.ask(&doing, |patience| self.consumer.offsets_for_times(times.clone(), patience))?;
         Ok(found.elements().first().and_then(|element| match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -291,6 +309,11 @@ fn may_pass(error: &KafkaError) -> bool {
                 | Code::NotLeaderForPartition
                 | Code::ReplicaNotAvailable
                 | Code::NetworkException
+                | Code::OffsetNotAvailable
+                | Code::KafkaStorageError
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::UnstableOffsetCommit
         )
     })
 }
