@@ -519,6 +519,8 @@ fn a_transaction_is_read_whole_or_not_at_all() {
     killed.signal(Signal::KILL);
     killed.end();
     emit(&broker, &[&args[..], &["1h"]].concat(), &lines(110..115)).success();
+    // Partitions get their marks after the commit has been answered.
+    wait_until("it can be read", || committed().len() == 15);
     assert_eq!(committed(), (0..10).chain(110..115).collect::<Vec<u64>>());
     // Two at once are one too many: the older one is shut out.
     let mut older = emitting(&broker, &[&args[..], &["1h"]].concat());
@@ -534,6 +536,7 @@ fn a_transaction_is_read_whole_or_not_at_all() {
     assert_eq!(messages.last().map(String::as_str), Some(said), "{messages:?}");
     let number = &messages[messages.len() - 2];
     assert!(number.ends_with(" records were not delivered"), "{messages:?}");
+    wait_until("it can be read", || committed().len() == 20);
     assert_eq!(committed(), (0..10).chain(110..120).collect::<Vec<u64>>());
 }
 

@@ -152,6 +152,13 @@ fn what_was_not_delivered_is_counted_and_told() {
     );
     assert_eq!(ran.stderr, said);
     assert_eq!(read(&mock, "events").len(), 2, "the others are");
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("stats");
+    let args = ["-t", "events", "-X", "message.max.bytes=2000", "--stats", stats.to_str().unwrap()];
+    emit(&mock, &args, &input).exited(1);
+    let stats: Value = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    let counts = ["records_in", "records_out", "undelivered"].map(|name| stats[name].as_u64());
+    assert_eq!(counts, [Some(3), Some(2), Some(1)]);
     // It counts though it had not been handed over when the run failed.
     let input = [&*large, "no record\n"].concat();
     let limit = ["-t", "events", "--strict", "-X", "message.max.bytes=2000"];
@@ -165,9 +172,9 @@ fn what_was_not_delivered_is_counted_and_told() {
         Live::spawn(command(EMIT, ["-b", &*mock.bootstrap, "-t", "events", "-X", &timeout]))
     };
     let mut mock = mock;
-    let mut emit = live(&mock, "3000");
+    let mut emit = live(&mock, "8000");
     emit.write("{\"n\":3}\n");
-    while read(&mock, "events").len() < 3 {}
+    while read(&mock, "events").len() < 5 {}
     mock.set_up(false);
     emit.write("{\"n\":4}\n{\"n\":5}\n");
     let message = emit.message();
@@ -175,13 +182,15 @@ fn what_was_not_delivered_is_counted_and_told() {
     emit.close();
     let (end, _, messages) = emit.end_within(PATIENCE);
     assert_eq!(end, End::Code(1));
+    let waits = "emit: kafka: waiting for 2 records to be acknowledged";
+    assert!(messages.iter().any(|message| message == waits), "{messages:?}");
     let last = messages.last().unwrap();
     assert!(last.starts_with("emit: 2 of 3 records were not delivered: "), "{messages:?}");
     // One that does.
     mock.set_up(true);
     let mut emit = live(&mock, "60000");
     emit.write("{\"n\":6}\n");
-    while read(&mock, "events").len() < 4 {}
+    while read(&mock, "events").len() < 6 {}
     mock.set_up(false);
     emit.write("{\"n\":7}\n");
     emit.message();

@@ -372,6 +372,20 @@ fn mistakes_are_one_line() {
         (&["-t", "logs", "-o", "newest"], 2, "earliest, latest"),
         (&["-t", "logs", "-t", "more", "-G", "g", "-e"], 2, "give one --topic"),
         (&["-t", "logs", "file.log"], 2, "cannot be used with"),
+        (&["-t", "logs", "-G", ""], 2, "--group <GROUP>"),
+        (&["-t", ""], 2, "--topic '' is no name"),
+        (&["-t", "logs,more"], 2, "of several topics each has its own --topic"),
+        (&["-t", "logs.*"], 2, "a pattern begins with ^"),
+        (
+            &["-t", "logs", "-o", r#"{"more":{"0":1}}"#],
+            2,
+            "--starting-offsets names more[0], which",
+        ),
+        (
+            &["-t", "logs", "--ending-offsets", r#"{"logs":{"9":1}}"#],
+            2,
+            "--ending-offsets names logs[9], which is not among what is read",
+        ),
         (&["logs"], 2, "--kafka, -X and -F need --topic TOPIC"),
         (&[], 2, "--topic"),
     ] {
@@ -379,7 +393,10 @@ fn mistakes_are_one_line() {
         assert!(ran.stderr.contains(said) && !ran.stderr.contains("hunter2"), "{ran}");
     }
     let unknown = ingest(&mock, &["-t", "logs", "-t", "^nope", "-e"]).exited(1);
-    assert!(unknown.stderr.starts_with("ingest: there is no topic ^nope at "), "{unknown}");
+    assert!(
+        unknown.stderr.starts_with("ingest: there is no topic that ^nope means at "),
+        "{unknown}"
+    );
     assert_eq!(unknown.stderr.lines().count(), 1, "{unknown}");
 }
 

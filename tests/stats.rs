@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::process::{End, Live, end};
-use support::stages::{DETECT, EXPORT, INGEST, PARSE, STAGES, Stage, WINDOW};
+use support::stages::{DETECT, EXPORT, INGEST, PARSE, READERS, STAGES, Stage, WINDOW};
 use support::terminal::{Terminal, screen};
 use support::{command, testdata};
 
@@ -363,9 +363,21 @@ fn the_page_names_every_family() {
         first.flat_map(|cell| cell.split('`')).filter(|name| name.starts_with("high")).collect();
     let folder = tempfile::tempdir().unwrap();
     let mut given = BTreeSet::new();
-    for stage in STAGES.iter().chain([&MANY, &SHAPED]) {
-        let told = tell(stage, &testdata("reference/logs.late.ndjson"), folder.path());
-        let kinds = told.prometheus.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut told: Vec<String> = READERS
+        .iter()
+        .chain([&MANY, &SHAPED])
+        .map(|stage| tell(stage, &testdata("reference/logs.late.ndjson"), folder.path()).prometheus)
+        .collect();
+    #[cfg(feature = "kafka")]
+    {
+        let mock = support::mock::Mock::new(&[("logs", 1)]);
+        let stats = folder.path().join("emit.prom");
+        let args = ["-b", &*mock.bootstrap, "-t", "logs", "--stats", stats.to_str().unwrap()];
+        support::run(env!("CARGO_BIN_EXE_emit"), args, b"{}\n").success();
+        told.push(fs::read_to_string(stats).unwrap());
+    }
+    for prometheus in told {
+        let kinds = prometheus.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         for kind in kinds {
             let (name, kind) = kind.split_once(' ').unwrap();
             let row = format!(" | {kind} | ");

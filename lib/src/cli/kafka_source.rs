@@ -49,6 +49,7 @@ pub struct KafkaSourceArgs {
     /// one reads again, and what is still in the pipe behind it is not known of. With --checkpoint
     /// the partitions are not shared and the group only hears of the offsets.
     #[arg(long, short = 'G', value_name = "GROUP", requires = "topic")]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     group: Option<String>,
 
     /// Read so many messages at each --trigger, from all partitions together

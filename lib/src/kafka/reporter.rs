@@ -114,7 +114,9 @@ impl Reporter {
             Some(RDKafkaErrorCode::AllBrokersDown)
                 if !state.is_begun || self.is_down.swap(true, Ordering::Relaxed) => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                let why = state.trouble.clone().unwrap_or(what);
+                // The client's own words are how many brokers are down, and late.
+                let why = state.trouble.clone();
+                let why = why.unwrap_or_else(|| "all connections are down".to_owned());
                 state.messages.push(format!("kafka: no broker answers, trying again: {why}"));
             }
             Some(RDKafkaErrorCode::Fenced) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::message::MessageReader;
 use crate::line::{Control, Line};
 use crate::sink::KafkaSink;
-use crate::stream::{Operator, Output, StageError, Stats, Transaction};
+use crate::stream::{Figure, Operator, Output, StageError, Stats, Transaction};
 
 /// So many records are sent before looking at what the client has to say.
 const TURN: u32 = 4_096;
@@ -113,5 +113,6 @@ impl Operator for Emit {
 
     fn stats(&self, stats: &mut Stats) {
         (stats.records_out, stats.bytes_out) = self.sink.written();
+        stats.own.push(Figure::loss("undelivered", self.sink.undelivered()));
     }
 }

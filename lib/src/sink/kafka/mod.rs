@@ -5,6 +5,7 @@ mod epochs;
 mod outbox;
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -29,6 +30,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const ATTENTION: Duration = Duration::from_millis(500);
 /// How long brokers that were away may take to show that they are back.
 const ANSWER: Duration = Duration::from_millis(200);
+/// Waiting for longer than this is worth a word.
+const QUIET: Duration = Duration::from_secs(3);
 /// How often to look whether there is room, or all has been delivered.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -83,6 +86,8 @@ pub struct KafkaSink {
     committed: (u64, u64),
     /// Whether people have heard how many records were not delivered.
     is_told: bool,
+    /// Whether nothing is tried any more.
+    is_over: bool,
 }
 
 impl KafkaSink {
@@ -135,6 +140,7 @@ impl KafkaSink {
             epochs,
             committed: (0, 0),
             is_told: false,
+            is_over: false,
         };
         sink.look_for_topic(settings.brokers())?;
         if let Some(Transactions::After(_)) = transactions {
@@ -293,6 +299,14 @@ impl KafkaSink {
     /// Fails if it has given up, as when another one writes in transactions of
     /// the same id.
     pub fn check(&self) -> Result<(), KafkaFailure> {
+        // Its event may not have come up yet.
+        if let Some((code, why)) = self.producer().client().fatal_error() {
+            let code = match code {
+                RDKafkaErrorCode::Fenced => code,
+                _ => RDKafkaErrorCode::Fatal,
+            };
+            self.context().reporter.error(&KafkaError::Global(code), &why);
+        }
         self.context().reporter.fatal().map_or(Ok(()), Err)
     }
 
@@ -318,7 +332,12 @@ impl KafkaSink {
     /// who read what is committed.
     pub fn settle(&mut self, mut say: impl FnMut(&str)) -> Result<(), KafkaFailure> {
         self.hand_over(&mut say)?;
+        let (begun, mut is_said) = (Instant::now(), false);
         while self.producer().in_flight_count() > 0 {
+            if begun.elapsed() >= QUIET && !mem::replace(&mut is_said, true) {
+                let left = self.producer().in_flight_count();
+                say(&format!("kafka: waiting for {left} records to be acknowledged"));
+            }
             // Sends what lingers.
             let _ = self.producer().flush(LOOK);
             self.check()?;
@@ -361,7 +380,7 @@ impl KafkaSink {
     fn abort(&mut self) {
         // One that was shut out has nothing left to abort.
         self.ends_at = None;
-        if std::mem::take(&mut self.is_open)
+        if mem::take(&mut self.is_open)
             && self.check().is_ok()
             && let Err(error) = self.producer().abort_transaction(FAREWELL)
         {
@@ -386,7 +405,8 @@ impl KafkaSink {
             let _ = self.producer().flush(left());
         }
         self.abort();
-        let (missing, sent) = (self.sent.saturating_sub(self.written().0), self.sent);
+        self.is_over = true;
+        let (missing, sent) = (self.undelivered(), self.sent);
         if missing > 0 && !self.is_told {
             let message = format!("kafka: {missing} of {sent} records were not delivered");
             self.context().reporter.say(message);
@@ -406,6 +426,11 @@ impl KafkaSink {
     /// How many records, and bytes of payloads, are there to be read.
     pub fn written(&self) -> (u64, u64) {
         if self.transactions.is_some() { self.committed } else { self.acknowledged() }
+    }
+
+    /// How many records have not arrived, and will not.
+    pub fn undelivered(&self) -> u64 {
+        if self.is_over { self.sent.saturating_sub(self.written().0) } else { self.failed() }
     }
 
     fn failed(&self) -> u64 {

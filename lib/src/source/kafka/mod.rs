@@ -347,7 +347,10 @@ impl Source for Kafka {
     }
 
     fn taken(&self) -> u64 {
-        self.base
+        match self.run {
+            Some((_, at)) => self.base + at as u64,
+            None => self.done(),
+        }
     }
 
     fn share(&self) -> Option<f64> {

@@ -70,13 +70,48 @@ impl Selection {
         self.topics.iter().map(wanted).collect()
     }
 
-    /// The patterns among the names are valid.
+    /// The names and patterns are such.
     ///
     /// # Errors
     ///
     /// Names one that is not.
     pub fn check(&self) -> Result<(), KafkaFailure> {
-        self.wanted().map(|_| ())
+        let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        for wanted in self.wanted()? {
+            if let Wanted::Name(name) = wanted
+                && (name.is_empty() || !name.chars().all(is_legal))
+            {
+                return Err(KafkaFailure::Setting(format!(
+                    "--topic '{name}' is no name: those have letters, digits, '.', '_' and '-'; a \
+                     pattern begins with ^, and of several topics each has its own --topic"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// All partitions whose offsets are given are among those that are read.
+    fn check_offsets(&self, found: &[(String, i32)]) -> Result<(), KafkaFailure> {
+        let starting = match &self.starting {
+            Some(StartingOffsets::Each(offsets)) => Some(("--starting-offsets", offsets)),
+            _ => None,
+        };
+        let ending = match &self.ending {
+            Some(EndingOffsets::Each(offsets)) => Some(("--ending-offsets", offsets)),
+            _ => None,
+        };
+        for (flag, offsets) in [starting, ending].into_iter().flatten() {
+            for (topic, partitions) in offsets {
+                let is_read =
+                    |number| found.iter().any(|(name, found)| name == topic && *found == number);
+                if let Some(number) = partitions.keys().copied().find(|number| !is_read(*number)) {
+                    return Err(KafkaFailure::Setting(format!(
+                        "{flag} names {topic}[{number}], which is not among what is read"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether what there is can be asked for by one name.
@@ -117,7 +152,9 @@ impl Selection {
             }
             match &wanted {
                 Wanted::Name(topic) if !any => return Err(unknown(topic)),
-                Wanted::Pattern(pattern) if !any => return Err(unknown(pattern.as_str())),
+                Wanted::Pattern(pattern) if !any => {
+                    return Err(unknown(&format!("that {pattern} means")));
+                }
                 _ => {}
             }
         }
@@ -135,6 +172,7 @@ impl Selection {
         if !self.partitions.is_empty() {
             found.retain(|(_, number)| self.partitions.contains(number));
         }
+        self.check_offsets(&found)?;
         Ok(found)
     }
 }
