@@ -125,6 +125,25 @@ fn a_full_queue_holds_up_the_pipe_and_loses_nothing() {
 }
 
 #[test]
+fn a_full_queue_is_no_failure() {
+    let mock = Mock::new(&[("events", 2)]);
+    mock.cluster.broker_round_trip_time(1, Duration::from_millis(50)).unwrap();
+    let input: String = (0..2_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let small = ["-X", "queue.buffering.max.messages=100", "-X", "batch.num.messages=50"];
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("stats");
+    let args = [&["-t", "events", "--stats", stats.to_str().unwrap()], &small[..]].concat();
+    emit(&mock, &args, &input).success();
+    let stats: Value = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    assert_eq!((&stats["records_in"], &stats["records_out"]), (&2_000.into(), &2_000.into()));
+    let mut rests: Vec<String> = read(&mock, "events").into_iter().map(|(_, rest)| rest).collect();
+    rests.sort_unstable();
+    let mut expected: Vec<String> = (0..2_000).map(|n| format!(",\"n\":{n}}}")).collect();
+    expected.sort_unstable();
+    assert_eq!(rests, expected);
+}
+
+#[test]
 fn what_can_be_tried_again_is() {
     let mock = Mock::new(&[("events", 1)]);
     mock.cluster.request_errors(

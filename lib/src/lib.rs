@@ -62,8 +62,8 @@
 //!   was suspended is not flushed ([`stream::Outcome`]).
 //! - All state goes through [`stream::SnapshotWriter`] and back; a run cut at any
 //!   line and resumed gives the bytes of the uncut run.
-//! - `unsafe` is one function in [`line::json`], sixteen bytes at a time, and three calls of the
-//!   Kafka client's C interface, in the sink's outbox.
+//! - `unsafe` is one function in [`line::json`], sixteen bytes at a time, and the calls of the
+//!   Kafka client's C interface in the sink's outbox.
 
 mod aggregate;
 pub mod checkpoint;
